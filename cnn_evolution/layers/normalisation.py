@@ -16,9 +16,7 @@ def batch_norm(*, train: bool, momentum: float = 0.9, epsilon: float = 1e-5, **o
     return nn.BatchNorm(use_running_average=not train, momentum=momentum, epsilon=epsilon, **options)
 
 
-def local_response_norm(
-    x: Array, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0
-) -> Array:
+def local_response_norm(x: Array, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Array:
     """x / (k + alpha * sum of x^2 over `size` neighbouring channels) ** beta, on (N, H, W, C).
 
     Krizhevsky et al. 2012, section 3.3, with the paper's constants. Caffe and torch divide alpha by `size`; the paper

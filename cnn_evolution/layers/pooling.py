@@ -14,9 +14,7 @@ def _pads(size: int, window: int, stride: int, padding: int, ceil_mode: bool) ->
     """
     span = size + 2 * padding - window
     if span < 0:
-        raise ValueError(
-            f"a pooling window of {window} does not fit into a map of {size} padded by {padding}"
-        )
+        raise ValueError(f"a pooling window of {window} does not fit into a map of {size} padded by {padding}")
     if not ceil_mode:
         return padding, padding
     steps = -(-span // stride)
