@@ -5,8 +5,8 @@
     python -m experiments.train mini-resnet18
 
 The first word names a recipe: a network's published one for ImageNet or, with `mini-` in front, its one for the
-embedded data set. Everything in it can be overridden; `... resnet50 --help` explains every field. Started again with the
-same arguments, a run continues from its last checkpoint.
+embedded data set. Everything in it can be overridden; `... resnet50 --help` explains every field. Started again with
+the same arguments, a run continues from its last checkpoint.
 
 On several hosts, start the same command on each with `--distributed`; see `experiments/launch/`.
 """

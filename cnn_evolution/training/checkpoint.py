@@ -1,7 +1,7 @@
 """The only file that knows orbax.
 
-A checkpoint holds the training state, and the recipe and the number of batches that the reader has handed out, so that a
-run continues with the very next batch.
+A checkpoint holds the training state, the recipe, and the number of batches that the reader has handed out, so that
+a run continues with the very next batch.
 """
 
 import json

@@ -88,8 +88,8 @@ class AugmentConfig:
 
     Attributes:
       crop: fixed_scale (Krizhevsky et al. 2012: short side `resize`, centre square, random crop), scale_jitter
-        (Simonyan & Zisserman 2015: short side random in [`resize`, `resize_high`], random crop), or inception (Szegedy et
-        al. 2015: random area and aspect ratio).
+        (Simonyan & Zisserman 2015: short side random in [`resize`, `resize_high`], random crop), or inception (Szegedy
+        et al. 2015: random area and aspect ratio).
       resize: Length of the short side, in pixels, for fixed_scale; its lower bound for scale_jitter.
       resize_high: Upper bound of the short side, in pixels, for scale_jitter.
       min_area: Smallest share of the image that an inception crop covers.

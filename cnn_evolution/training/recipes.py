@@ -63,7 +63,7 @@ _GOOGLENET = Recipe(
 )
 
 # Ioffe & Szegedy 2015, section 4.2: batch normalisation allows a larger rate that falls faster and less weight decay.
-# Their numbers are for asynchronous training of another network; this is the recipe of ResNet below with auxiliary heads.
+# Their numbers are for asynchronous training of another network; this is the recipe of ResNet below.
 _GOOGLENET_BN = Recipe(
     model=ModelConfig(name="googlenet_bn"),
     augment=AugmentConfig(crop="inception"),

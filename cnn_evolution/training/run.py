@@ -1,4 +1,4 @@
-"""A recipe made concrete: the network, the images and the update rule that it names, checked before anything is done."""
+"""A recipe made concrete: the network, the images and the update rule that it names, checked before anything runs."""
 
 import dataclasses
 import functools
