@@ -8,10 +8,10 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from cnn_evolution.data.augment import normalise
 from jax import Array, lax
 
 from cnn_evolution.data import CenterCrop, ImageSource, evaluation_batches
+from cnn_evolution.data.augment import normalise
 from cnn_evolution.parallel import AXIS, map_count, map_prediction, split_over_devices
 from cnn_evolution.spec import ModelSpec
 

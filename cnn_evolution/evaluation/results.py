@@ -1,16 +1,14 @@
 """Results as JSON lines: what was measured, on what, how, and with which versions."""
 
 import dataclasses
-import errno
 import importlib.metadata
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cnn_evolution.data import ImageSource
 from cnn_evolution.evaluation.errors import Errors
+from cnn_evolution.jsonl import append_line, read_lines
 
 FILE = "results.jsonl"
 
@@ -74,29 +72,3 @@ def append_result(directory: Path, result: Result) -> None:
 def read_results(directory: Path) -> list[Result]:
     """The results of a directory, oldest first; none if nothing was evaluated."""
     return [Result(**record) for record in read_lines(directory / FILE)]
-
-
-def append_line(path: Path, record: Mapping[str, Any]) -> None:
-    """Appends one JSON object as one line; the line is on the disk whole, or not at all, when this ends.
-
-    Raises:
-      OSError: The disk is full or read-only; the file is as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = (json.dumps(record) + "\n").encode()
-    with path.open("ab", buffering=0) as file:
-        size = file.tell()
-        try:
-            written = file.write(line)
-            os.fsync(file.fileno())
-        except OSError:
-            file.truncate(size)
-            raise
-        if written != len(line):
-            file.truncate(size)
-            raise OSError(errno.ENOSPC, "no space left for a line", str(path))
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of a file that `append_line` wrote; none if there is no file."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

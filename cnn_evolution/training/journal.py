@@ -14,7 +14,7 @@ from rich.progress import (
 )
 from tensorboardX import SummaryWriter
 
-from cnn_evolution.evaluation.results import append_line
+from cnn_evolution.jsonl import append_line
 
 console = Console(stderr=True, highlight=False)
 

@@ -7,7 +7,6 @@ the error stalls, the epochs stated here are a plausible replay of that; each en
 import dataclasses
 
 from cnn_evolution.catalogue import list_models, model_info
-
 from cnn_evolution.training.recipe import (
     AugmentConfig,
     DataConfig,

@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from cnn_evolution.catalogue import create_model, model_info
 
+from cnn_evolution.catalogue import create_model, model_info
 from cnn_evolution.data import (
     CenterCrop,
     FixedScaleCrop,

@@ -7,9 +7,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from cnn_evolution.data.augment import cutmix, mixup, normalise, one_hot_smoothed, pca_colour_noise
 from jax import Array, lax
 
+from cnn_evolution.data.augment import cutmix, mixup, normalise, one_hot_smoothed, pca_colour_noise
 from cnn_evolution.parallel import AXIS
 from cnn_evolution.spec import ModelSpec
 from cnn_evolution.training.recipe import AugmentConfig, Recipe
@@ -104,7 +104,7 @@ def make_train_step(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics = {name: value / present for name, value in lax.psum(sums, AXIS).items()}
-        metrics |= {"learning_rate": jnp.asarray(schedule(state.step)), "gradient_norm": optax.global_norm(grads)}
+        metrics |= {"learning_rate": jnp.asarray(schedule(state.step)), "gradient_norm": optax.tree.norm(grads)}
         new = TrainState(
             step=state.step + 1,
             params=params,

@@ -97,4 +97,4 @@ def test_clipping_bounds_the_global_norm():
     config = OptimizerConfig(learning_rate=1.0, momentum=0.0, weight_decay=0.0, clip_norm=1.0)
     got = steps(config, jax.tree.map(jnp.ones_like, PARAMS), count=1)
     moved = jax.tree.map(lambda a, b: a - b, PARAMS, got)
-    np.testing.assert_allclose(optax.global_norm(moved), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(optax.tree.norm(moved), 1.0, rtol=1e-5)
