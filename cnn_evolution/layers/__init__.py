@@ -1,20 +1,27 @@
 """The vocabulary that architectures share."""
 
+from cnn_evolution.layers.adaptive import adaptive_avg_pool
 from cnn_evolution.layers.attention import SqueezeExcite
 from cnn_evolution.layers.convolution import conv
-from cnn_evolution.layers.endpoints import endpoint
+from cnn_evolution.layers.endpoints import endpoint, wanted
+from cnn_evolution.layers.initialisation import HE_FAN_IN, HE_FAN_OUT, kernel_init
 from cnn_evolution.layers.normalisation import batch_norm, local_response_norm
 from cnn_evolution.layers.pooling import avg_pool, global_avg_pool, max_pool
 from cnn_evolution.layers.width import scaled
 
 __all__ = [
+    "HE_FAN_IN",
+    "HE_FAN_OUT",
     "SqueezeExcite",
+    "adaptive_avg_pool",
     "avg_pool",
     "batch_norm",
     "conv",
     "endpoint",
     "global_avg_pool",
+    "kernel_init",
     "local_response_norm",
     "max_pool",
     "scaled",
+    "wanted",
 ]

@@ -1,10 +1,12 @@
 """Channel attention."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
+from jax.nn.initializers import Initializer
 
 from cnn_evolution.layers.pooling import global_avg_pool
 
@@ -17,11 +19,12 @@ class SqueezeExcite(nn.Module):
 
     reduction: int = 16
     dtype: Any = jnp.float32
+    kernel_init: Initializer = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         channels = x.shape[-1]
-        gate = global_avg_pool(x)
-        gate = nn.relu(nn.Dense(max(1, channels // self.reduction), dtype=self.dtype, name="squeeze")(gate))
-        gate = nn.sigmoid(nn.Dense(channels, dtype=self.dtype, name="excite")(gate))
+        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=self.kernel_init)
+        gate = nn.relu(dense(max(1, channels // self.reduction), name="squeeze")(global_avg_pool(x)))
+        gate = nn.sigmoid(dense(channels, name="excite")(gate))
         return x * gate[:, None, None, :]

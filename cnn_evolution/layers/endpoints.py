@@ -1,14 +1,19 @@
-"""Named feature maps, kept only when somebody asks for them."""
+"""Named values, kept only when somebody asks for them."""
 
 import flax.linen as nn
 from jax import Array
 
 
-def endpoint(module: nn.Module, name: str, x: Array) -> Array:
-    """Returns `x`, and stores it as `name` in the collection `"endpoints"` if that is mutable.
+def wanted(module: nn.Module, collection: str) -> bool:
+    """Whether `collection` is mutable; never while parameters are initialised, so `init` returns weights only."""
+    return module.is_mutable_collection(collection) and not module.is_initializing()
 
-    Nothing is stored while parameters are initialised, so `init` returns weights only.
+
+def endpoint(module: nn.Module, name: str, x: Array, collection: str = "endpoints") -> Array:
+    """Returns `x`, and stores it as `name` in `collection` if that is wanted.
+
+    Unlike `nn.Module.sow` it does not reserve the name, so an endpoint may be called like the layer it follows.
     """
-    if not module.is_initializing():
-        module.sow("endpoints", name, x, reduce_fn=lambda _, new: new, init_fn=lambda: None)
+    if wanted(module, collection):
+        module.put_variable(collection, name, x)
     return x

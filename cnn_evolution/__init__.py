@@ -1,0 +1,6 @@
+"""The history of ImageNet's convolutional networks, executable."""
+
+from cnn_evolution.catalogue import create_model, features, list_models, model_info
+from cnn_evolution.spec import ModelSpec
+
+__all__ = ["ModelSpec", "create_model", "features", "list_models", "model_info"]

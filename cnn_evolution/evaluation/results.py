@@ -1,0 +1,102 @@
+"""Results as JSON lines: what was measured, on what, how, and with which versions."""
+
+import dataclasses
+import errno
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cnn_evolution.data import ImageSource
+from cnn_evolution.evaluation.errors import Errors
+
+FILE = "results.jsonl"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """One evaluation.
+
+    Attributes:
+      model: Name in the catalogue; an ensemble joins its members' names with "+".
+      protocol: How an image was cropped, in words.
+      dataset: Name of the data set.
+      split: Its split.
+      images: Images evaluated.
+      top1_error: Percent.
+      top5_error: Percent.
+      config: What decided the outcome: the recipe, and the optimiser steps done.
+      versions: Version of every library that takes part.
+    """
+
+    model: str
+    protocol: str
+    dataset: str
+    split: str
+    images: int
+    top1_error: float
+    top5_error: float
+    config: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+def make_result(model: str, protocol: str, source: ImageSource, errors: Errors, config: Mapping[str, Any]) -> Result:
+    """Joins measured errors with what they belong to."""
+    libraries = ("jax", "flax", "optax", "grain", "tensorflow-datasets", "pillow")
+    return Result(
+        model=model,
+        protocol=protocol,
+        dataset=source.name,
+        split=source.split,
+        images=errors.images,
+        top1_error=errors.top1,
+        top5_error=errors.top5,
+        config=config,
+        versions={name: importlib.metadata.version(name) for name in libraries},
+    )
+
+
+def summary(result: Result) -> str:
+    """The result as a sentence."""
+    return (
+        f"{result.model}: top-1 error {result.top1_error:.2f}%, top-5 error {result.top5_error:.2f}% "
+        f"on {result.images} images of {result.dataset}, split {result.split} ({result.protocol})"
+    )
+
+
+def append_result(directory: Path, result: Result) -> None:
+    """Adds one line to the directory's `results.jsonl`."""
+    append_line(directory / FILE, dataclasses.asdict(result))
+
+
+def read_results(directory: Path) -> list[Result]:
+    """The results of a directory, oldest first; none if nothing was evaluated."""
+    return [Result(**record) for record in read_lines(directory / FILE)]
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Appends one JSON object as one line; the line is on the disk whole, or not at all, when this ends.
+
+    Raises:
+      OSError: The disk is full or read-only; the file is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = (json.dumps(record) + "\n").encode()
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            written = file.write(line)
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
+        if written != len(line):
+            file.truncate(size)
+            raise OSError(errno.ENOSPC, "no space left for a line", str(path))
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The records of a file that `append_line` wrote; none if there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

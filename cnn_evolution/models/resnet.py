@@ -1,0 +1,177 @@
+"""ResNet: K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", CVPR 2016 (arXiv
+1512.03385, 2015).
+
+Blocks learn what to add to their input (Fig. 2 and 5); where the shape changes the shortcut is a 1 x 1 projection
+(option B). `resnet50`, `101` and `152` have a stage's stride in the first block's 3 x 3 convolution, as in the
+authors' later work and in torchvision; the `_v1` variants have it in the first 1 x 1 convolution, as published, which
+costs less and sees less.
+
+Deviations: kernels N(0, 2 / fan-out) (He et al. 2015 find fan-in and fan-out equally good; fb.resnet.torch and
+torchvision take fan-out); the classifier's initialisation is not stated and is N(0, 1 / fan-in) here.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from cnn_evolution import layers
+from cnn_evolution.spec import ModelSpec
+
+ModuleDef = Callable[..., nn.Module]
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, features) (Fig. 5 left)."""
+
+    features: int
+    stride: int
+    conv: ModuleDef
+    norm: ModuleDef
+    last_scale_init: nn.initializers.Initializer
+    attention: ModuleDef | None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        y = self.conv(self.features, 3, self.stride, 1, name="conv1")(x)
+        y = nn.relu(self.norm(name="bn1")(y))
+        y = self.conv(self.features, 3, 1, 1, name="conv2")(y)
+        y = self.norm(scale_init=self.last_scale_init, name="bn2")(y)
+        return add_shortcut(self, x, y)
+
+
+class Bottleneck(nn.Module):
+    """1 x 1, 3 x 3 and 1 x 1 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, 4 features)
+    (Fig. 5)."""
+
+    features: int
+    stride: int
+    conv: ModuleDef
+    norm: ModuleDef
+    last_scale_init: nn.initializers.Initializer
+    attention: ModuleDef | None
+    stride_in_1x1: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        first, second = (self.stride, 1) if self.stride_in_1x1 else (1, self.stride)
+        y = self.conv(self.features, 1, first, name="conv1")(x)
+        y = nn.relu(self.norm(name="bn1")(y))
+        y = self.conv(self.features, 3, second, 1, name="conv2")(y)
+        y = nn.relu(self.norm(name="bn2")(y))
+        y = self.conv(4 * self.features, 1, name="conv3")(y)
+        y = self.norm(scale_init=self.last_scale_init, name="bn3")(y)
+        return add_shortcut(self, x, y)
+
+
+def add_shortcut(block: BasicBlock | Bottleneck, x: Array, y: Array) -> Array:
+    """The end of every block: attention to the branch `y` if there is any, the addition to `x`, ReLU."""
+    if block.attention is not None:
+        y = block.attention(name="attention")(y)
+    if block.stride != 1 or x.shape[-1] != y.shape[-1]:
+        x = block.conv(y.shape[-1], 1, block.stride, name="shortcut_conv")(x)
+        x = block.norm(name="shortcut_bn")(x)
+    return nn.relu(x + y)
+
+
+class ResNet(nn.Module):
+    """Images (N, 224, 224, 3) to logits (N, num_classes).
+
+    Attributes:
+      block: `BasicBlock`, `Bottleneck` or a partial of one.
+      depths: Blocks in each of the four stages.
+      attention: A module for the end of every block's branch, for example `layers.SqueezeExcite`.
+      ceil_pool: Whether the stem's pool rounds up, instead of padding by one.
+      zero_init_last: Whether the last scale of every branch starts at 0, so that blocks start as identities
+        (Goyal et al. 2017); not in the paper.
+      num_classes: Size of the last layer; 0 leaves it out.
+      width: Factor on every number of channels.
+      stem_stride: Stride of the first convolution.
+      dtype: What the layers compute in; parameters, statistics and logits stay float32.
+      axis_name: Mapped axis over which batch statistics are averaged.
+    """
+
+    block: ModuleDef
+    depths: tuple[int, ...]
+    attention: ModuleDef | None = None
+    ceil_pool: bool = False
+    zero_init_last: bool = False
+    num_classes: int = 1000
+    width: float = 1.0
+    stem_stride: int = 2
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, images: Array, *, train: bool = False) -> Array:
+        scale = layers.scaled(self.width)
+        conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_OUT)
+        norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
+        attention = self.attention
+        if attention is not None:
+            attention = functools.partial(attention, dtype=self.dtype, kernel_init=layers.HE_FAN_OUT)
+        last_scale_init = nn.initializers.zeros if self.zero_init_last else nn.initializers.ones
+        endpoint = functools.partial(layers.endpoint, self)
+
+        x = conv(scale(64), 7, self.stem_stride, 3, name="conv1")(images)
+        x = nn.relu(norm(name="bn1")(x))  # N x 112 x 112 x 64
+        x = layers.max_pool(x, 3, 2, ceil_mode=True) if self.ceil_pool else layers.max_pool(x, 3, 2, padding=1)
+        x = endpoint("stem", x)  # N x 56 x 56 x 64
+        for stage, (depth, features) in enumerate(zip(self.depths, (64, 128, 256, 512), strict=True), start=1):
+            for i in range(1, depth + 1):
+                stride = 2 if stage > 1 and i == 1 else 1
+                block = self.block(
+                    features=scale(features),
+                    stride=stride,
+                    conv=conv,
+                    norm=norm,
+                    last_scale_init=last_scale_init,
+                    attention=attention,
+                    name=f"stage{stage}_block{i}",
+                )
+                x = block(x)
+            x = endpoint(f"stage{stage}", x)  # N x 56, 28, 14, 7
+        x = endpoint("pre_logits", layers.global_avg_pool(x))  # N x 512, or 2048 with bottlenecks
+        if not self.num_classes:
+            return x
+        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+
+
+bottleneck_v1 = functools.partial(Bottleneck, stride_in_1x1=True)
+
+VARIANTS: dict[str, tuple[ModuleDef, tuple[int, ...], int, int]] = {
+    # name: (block, depths, parameters, multiply-accumulates)
+    "resnet18": (BasicBlock, (2, 2, 2, 2), 11_689_512, 1_814_073_344),
+    "resnet34": (BasicBlock, (3, 4, 6, 3), 21_797_672, 3_663_761_408),
+    "resnet50": (Bottleneck, (3, 4, 6, 3), 25_557_032, 4_089_184_256),
+    "resnet101": (Bottleneck, (3, 4, 23, 3), 44_549_160, 7_801_405_440),
+    "resnet152": (Bottleneck, (3, 8, 36, 3), 60_192_808, 11_513_626_624),
+    "resnet50_v1": (bottleneck_v1, (3, 4, 6, 3), 25_557_032, 3_857_973_248),
+    "resnet101_v1": (bottleneck_v1, (3, 4, 23, 3), 44_549_160, 7_570_194_432),
+    "resnet152_v1": (bottleneck_v1, (3, 8, 36, 3), 60_192_808, 11_282_415_616),
+}
+
+DEVIATIONS: dict[ModuleDef, str] = {
+    BasicBlock: "Projections where the shape changes (option B); the paper's 18-layer row pads with zeros (option A).",
+    Bottleneck: "Stride in the 3 x 3 convolution, as in torchvision; the paper has it in the first 1 x 1.",
+    bottleneck_v1: "",
+}
+
+SPECS = tuple(
+    ModelSpec(
+        name=name,
+        family="ResNet",
+        year=2015,
+        paper="He, Zhang, Ren, Sun, CVPR 2016 (arXiv 1512.03385)",
+        build=functools.partial(ResNet, block=block, depths=depths),
+        params=params,
+        macs=macs,
+        min_input_size=1,
+        stem_stride=2,
+        deviations=DEVIATIONS[block],
+    )
+    for name, (block, depths, params, macs) in VARIANTS.items()
+)

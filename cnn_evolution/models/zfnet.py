@@ -1,0 +1,97 @@
+"""ZFNet: M. Zeiler, R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014 (arXiv 1311.2901,
+2013).
+
+AlexNet after a look at what its filters see: 7 x 7 filters at stride 2 instead of 11 x 11 at stride 4, no towers (Fig.
+3). Model (b) of Table 2 widens conv3 to conv5 to 512, 1024 and 512.
+
+Deviations: "contrast normalised across feature maps" is taken to be AlexNet's local response normalisation, after the
+pool as Fig. 3 orders it. Padding is not stated; conv1 pads 1, conv2 0 and pools round up, which gives the figure's
+110, 55, 26, 13 and 6. "All weights 1e-2" is read as N(0, 0.01), since equal weights could never become different. The
+paper renormalises filters whose RMS exceeds 0.1 while it trains; the module does not. Inputs are divided by their
+standard deviation as well as centred; the paper only subtracts the mean.
+"""
+
+import functools
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from cnn_evolution import layers
+from cnn_evolution.spec import ModelSpec
+
+
+class ZFNet(nn.Module):
+    """Images (N, 224, 224, 3) to logits (N, num_classes).
+
+    Attributes:
+      features: Channels of conv3, conv4 and conv5.
+      num_classes: Size of the last layer; 0 leaves it out.
+      width: Factor on every number of channels.
+      stem_stride: Stride of the first convolution.
+      dropout: Share of the inputs of fc7 and fc8 that training drops.
+      initialisation: "published": kernels N(0, 0.01), biases 0 (section 3). "he": kernels N(0, 2 / fan-in), biases 0.
+      dtype: What the layers compute in; parameters and logits stay float32.
+    """
+
+    features: tuple[int, int, int] = (384, 384, 256)
+    num_classes: int = 1000
+    width: float = 1.0
+    stem_stride: int = 2
+    dropout: float = 0.5
+    initialisation: str = "published"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: Array, *, train: bool = False) -> Array:
+        scale = layers.scaled(self.width)
+        kernel_init = layers.kernel_init(self.initialisation, published=nn.initializers.normal(0.01))
+        conv = functools.partial(layers.conv, dtype=self.dtype, kernel_init=kernel_init)
+        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=kernel_init)
+        pool = functools.partial(layers.max_pool, window=3, stride=2, ceil_mode=True)
+        dropout = functools.partial(nn.Dropout, self.dropout, deterministic=not train)
+        endpoint = functools.partial(layers.endpoint, self)
+
+        x = conv(scale(96), 7, self.stem_stride, padding=1, name="conv1")(images)
+        x = endpoint("conv1", nn.relu(x))  # N x 110 x 110 x 96
+        x = endpoint("pool1", pool(x))  # N x 55 x 55 x 96
+        x = endpoint("norm1", layers.local_response_norm(x))
+        x = endpoint("conv2", nn.relu(conv(scale(256), 5, 2, name="conv2")(x)))  # N x 26 x 26 x 256
+        x = endpoint("pool2", pool(x))  # N x 13 x 13 x 256
+        x = endpoint("norm2", layers.local_response_norm(x))
+        for i, features in enumerate(self.features, start=3):
+            x = conv(scale(features), 3, padding=1, name=f"conv{i}")(x)
+            x = endpoint(f"conv{i}", nn.relu(x))  # N x 13 x 13 x features
+        x = endpoint("pool5", pool(x))  # N x 6 x 6 x 256, or 512 in model (b)
+        x = x.reshape(x.shape[0], -1)  # N x 9216, or 18432
+        x = endpoint("fc6", nn.relu(dense(scale(4096), name="fc6")(x)))  # N x 4096
+        x = endpoint("fc7", nn.relu(dense(scale(4096), name="fc7")(dropout(name="dropout6")(x))))  # N x 4096
+        x = endpoint("pre_logits", dropout(name="dropout7")(x))
+        if not self.num_classes:
+            return x
+        return dense(self.num_classes, dtype=jnp.float32, name="fc8")(x)
+
+
+VARIANTS = {
+    # name: (conv3 to conv5, parameters, multiply-accumulates)
+    "zfnet": ((384, 384, 256), 62_357_608, 1_168_032_896),
+    "zfnet_b": ((512, 1024, 512), 107_627_624, 2_476_704_896),
+}
+
+SPECS = tuple(
+    ModelSpec(
+        name=name,
+        family="ZFNet",
+        year=2013,
+        paper="Zeiler, Fergus, ECCV 2014 (arXiv 1311.2901)",
+        build=functools.partial(ZFNet, features=features),
+        params=params,
+        macs=macs,
+        min_input_size=34,
+        stem_stride=2,
+        deviations="Contrast normalisation is AlexNet's LRN; paddings chosen to give the sizes of Fig. 3; filters are "
+        "not renormalised in training; inputs also divided by their deviation.",
+    )
+    for name, (features, params, macs) in VARIANTS.items()
+)

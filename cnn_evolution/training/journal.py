@@ -1,0 +1,84 @@
+"""Where a run writes what happens: machine-readable lines, TensorBoard, and the terminal."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from tensorboardX import SummaryWriter
+
+from cnn_evolution.evaluation.results import append_line
+
+console = Console(stderr=True, highlight=False)
+
+
+class Journal:
+    """The metrics of one run, in `metrics.jsonl` and as TensorBoard events, and its progress on the terminal.
+
+    On a terminal a bar shows rate and remaining time; elsewhere (a log file, a cluster) plain lines say the same.
+    Only the first process of a multi-host run writes.
+    """
+
+    def __init__(self, directory: Path, title: str, steps: int, step: int, images_per_step: int, *, active: bool):
+        self._path = directory / "metrics.jsonl"
+        self._title, self._steps, self._images = title, steps, images_per_step
+        self._active = active
+        self._writer = SummaryWriter(str(directory / "tensorboard")) if active else None
+        self._began, self._first = time.perf_counter(), step
+        self._bar = (
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=console,
+            )
+            if active and console.is_terminal
+            else None
+        )
+        if self._bar:
+            self._bar.start()
+            self._task = self._bar.add_task(title, total=steps, completed=step, rate="compiling")
+
+    def advance(self, step: int) -> None:
+        """Moves the bar; the rate leaves out the first step, which compiles."""
+        if step == self._first + 1:
+            self._began, self._first = time.perf_counter(), step
+        if self._bar:
+            self._bar.update(self._task, completed=step, rate=f"{self.rate(step):,.0f} images/s")
+
+    def rate(self, step: int) -> float:
+        """Images per second since the first step was done."""
+        seconds = time.perf_counter() - self._began
+        return (step - self._first) * self._images / seconds if seconds > 0 else 0.0
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Records the metrics of a step and, away from a terminal, prints them."""
+        if not self._active:
+            return
+        rate = self.rate(step)
+        append_line(self._path, {"step": step, **metrics, "images_per_second": round(rate, 1)})
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, step)
+        if not self._bar:
+            left = (self._steps - step) * self._images / rate if rate else 0.0
+            values = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+            self.say(f"step {step}/{self._steps}  {values}  {rate:,.0f} images/s  {left:,.0f} s left")
+
+    def say(self, message: str) -> None:
+        if self._active:
+            console.print(f"{self._title}: {message}", soft_wrap=True, markup=False)
+
+    def close(self) -> None:
+        if self._bar:
+            self._bar.stop()
+        if self._writer:
+            self._writer.close()

@@ -1,0 +1,192 @@
+"""The training loop: from a recipe and a directory to a trained, evaluated network."""
+
+import dataclasses
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from cnn_evolution.data import train_batches
+from cnn_evolution.evaluation.errors import evaluate
+from cnn_evolution.evaluation.results import (
+    Result,
+    append_line,
+    append_result,
+    make_result,
+    read_lines,
+    read_results,
+    summary,
+)
+from cnn_evolution.parallel import map_step, split_over_devices
+from cnn_evolution.training.checkpoint import Checkpoints, open_checkpoints
+from cnn_evolution.training.journal import Journal
+from cnn_evolution.training.recipe import Recipe, differences, from_json, to_json
+from cnn_evolution.training.run import Run, RunOptions, prepare, train_crop
+from cnn_evolution.training.state import TrainState
+from cnn_evolution.training.step import make_train_step
+
+
+class Interrupted(Exception):
+    """The run was asked to stop, has saved a checkpoint, and goes on when it is started again."""
+
+
+def train(recipe: Recipe, run_dir: Path, options: RunOptions | None = None) -> Result:
+    """Trains, checkpoints and evaluates; started again with the same arguments, it continues where it was.
+
+    Args:
+      recipe: What to do.
+      run_dir: Gets `recipe.json`, `checkpoints/`, `metrics.jsonl`, `tensorboard/` and `results.jsonl`.
+      options: How to do it.
+
+    Returns:
+      The result of the evaluation after the last step.
+
+    Raises:
+      ValueError: Something does not fit (see `prepare`), or the directory holds a run of another recipe.
+      FileNotFoundError: The data set is not there.
+      Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
+    """
+    options = options or RunOptions()
+    _check_same_recipe(recipe, run_dir)
+    run = prepare(recipe, options)
+    if (result := finished_result(recipe, run_dir, run.steps)) is not None:
+        return result
+    first = jax.process_index() == 0
+    if first:
+        _save_recipe(recipe, run_dir)
+
+    with open_checkpoints(run_dir / "checkpoints") as checkpoints:
+        state = run.init()
+        start = 0
+        if (restored := checkpoints.restore(state, recipe)) is not None:
+            state, start = restored
+        if first:
+            _forget_after(run_dir / "metrics.jsonl", start)
+        journal = Journal(run_dir, recipe.model.name, run.steps, start, recipe.batch_size, active=first)
+        try:
+            if restored is not None:
+                journal.say(f"continues after step {start} of {run.steps}")
+            state = _train_steps(run, state, start, options, checkpoints, journal, run_dir)
+        finally:
+            journal.close()
+        return _evaluate(run, state, run_dir, options, say=journal.say)
+
+
+def finished_result(recipe: Recipe, run_dir: Path, steps: int) -> Result | None:
+    """The result after the last step if this run has come so far, else None."""
+    for result in reversed(read_results(run_dir)):
+        if result.config["step"] == steps and result.split == recipe.data.evaluation_split:
+            return result
+    return None
+
+
+def _train_steps(
+    run: Run,
+    state: TrainState,
+    start: int,
+    options: RunOptions,
+    checkpoints: Checkpoints,
+    journal: Journal,
+    run_dir: Path,
+) -> TrainState:
+    recipe = run.recipe
+    step = map_step(make_train_step(run.model, run.spec, recipe, run.optimizer, run.schedule, run.train.num_classes))
+    batches = train_batches(
+        run.train,
+        batch_size=recipe.batch_size,
+        crop=train_crop(recipe),
+        seed=recipe.seed,
+        start=start,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        workers=options.workers,
+        max_corrupt=options.max_corrupt,
+    )
+    checkpoint_steps = max(1, round(options.checkpoint_every * run.steps_per_epoch))
+    evaluation_steps = max(1, round(options.evaluate_every * run.steps_per_epoch)) if options.evaluate_every else 0
+    with _stop_requests() as stop_requested:
+        for done in range(start + 1, run.steps + 1):
+            batch = next(batches)
+            state, metrics = step(state, split_over_devices(batch))
+            # Waiting here keeps at most one step in flight; the reader works on ahead meanwhile.
+            jax.block_until_ready(metrics)
+            journal.advance(done)
+            last = done == run.steps
+            if done % options.log_every == 0 or last:
+                journal.write(done, {name: float(value) for name, value in metrics.items()})
+            stop = stop_requested()
+            if done % checkpoint_steps == 0 or last or stop:
+                checkpoints.save(state, recipe, done)
+            if stop and not last:
+                raise Interrupted(
+                    f"stopped after step {done} of {run.steps}, which is saved; the same command continues from there"
+                )
+            if evaluation_steps and done % evaluation_steps == 0 and not last:
+                _evaluate(run, state, run_dir, options, say=journal.say)
+    return state
+
+
+def _evaluate(run: Run, state: TrainState, run_dir: Path, options: RunOptions, say: Callable[[str], None]) -> Result:
+    errors = evaluate([run.member(state)], run.evaluation, batch_size=run.recipe.batch_size, workers=options.workers)
+    config = {"step": int(state.step), "recipe": dataclasses.asdict(run.recipe)}
+    result = make_result(run.recipe.model.name, run.protocol, run.evaluation, errors, config)
+    if jax.process_index() == 0:
+        append_result(run_dir, result)
+    say(summary(result))
+    return result
+
+
+def _check_same_recipe(recipe: Recipe, run_dir: Path) -> None:
+    path = run_dir / "recipe.json"
+    if path.exists() and (lines := differences(recipe, from_json(path.read_text()))):
+        raise ValueError(
+            f"{run_dir} holds a run of another recipe; choose another directory, or the same recipe again. "
+            "They differ in (yours against that run's): " + "; ".join(lines)
+        )
+
+
+def _save_recipe(recipe: Recipe, run_dir: Path) -> None:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    temporary = run_dir / "recipe.json.tmp"
+    temporary.write_text(to_json(recipe))
+    temporary.rename(run_dir / "recipe.json")
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Removes the metrics of steps that will be computed again."""
+    records = read_lines(path)
+    if any(record["step"] > step for record in records):
+        path.unlink()
+        for record in records:
+            if record["step"] <= step:
+                append_line(path, record)
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """While active, SIGINT and SIGTERM only raise a flag, so that a step in progress can be finished and saved.
+
+    All hosts of a multi-host run must stop at the same step, so they agree on the flag.
+    """
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag.is_set
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(s, lambda *_: flag.set()) for s in signals]
+
+    def agreed() -> bool:
+        if jax.process_count() == 1:
+            return flag.is_set()
+        return bool(np.any(multihost_utils.process_allgather(np.array(flag.is_set()))))
+
+    try:
+        yield agreed
+    finally:
+        for s, handler in zip(signals, before, strict=True):
+            signal.signal(s, handler)

@@ -1,0 +1,275 @@
+"""Recipes: everything that decides the outcome of a training run, as frozen data.
+
+What does not decide it (where the data lie, how many workers decode them, how often a line is printed) is not here but
+in the arguments of the loop. A recipe is saved beside the checkpoints of its run, and a run resumes only under an equal
+one.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from typing import Any, Literal
+
+Crop = Literal["fixed_scale", "scale_jitter", "inception"]
+
+
+def _check(holds: bool, field: str, value: object, expected: str) -> None:
+    if not holds:
+        raise ValueError(f"{field} is {value!r}; expected {expected}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The network.
+
+    Attributes:
+      name: A name in the catalogue (`python -m experiments.list_models`).
+      width: Multiplies every channel count; 1 is the published network.
+      dropout: Rate of the dropout layers; None keeps the published one.
+      initialisation: The paper's, or He et al. 2015 ("he"), which also starts networks that the paper's cannot start in
+        a short run.
+      zero_init_last: Start the last normalisation scale of every residual block at zero (Goyal et al. 2017).
+    """
+
+    name: str
+    width: float = 1.0
+    dropout: float | None = None
+    initialisation: Literal["published", "he"] = "published"
+    zero_init_last: bool = False
+
+    def __post_init__(self):
+        _check(self.width > 0, "model.width", self.width, "a number above 0")
+        _check(self.dropout is None or 0 <= self.dropout < 1, "model.dropout", self.dropout, "a rate in [0, 1)")
+
+    def options(self) -> dict[str, Any]:
+        """The options of `create_model` that differ from the published network."""
+        options: dict[str, Any] = {}
+        if self.dropout is not None:
+            options["dropout"] = self.dropout
+        if self.initialisation != "published":
+            options["initialisation"] = self.initialisation
+        if self.zero_init_last:
+            options["zero_init_last"] = True
+        return options
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """The images.
+
+    Attributes:
+      dataset: Name of a data set or path of a prepared one: mini_ilsvrc, imagenet2012, imagenette, cifar10, ...
+      train_split: Split to train on.
+      evaluation_split: Split to evaluate on; every one of its images counts once.
+      size: Side of the square crop that the network sees, in pixels.
+      evaluation_resize: Length of the short side, in pixels, before the centre crop of `size`.
+    """
+
+    dataset: str = "imagenet2012"
+    train_split: str = "train"
+    evaluation_split: str = "validation"
+    size: int = 224
+    evaluation_resize: int = 256
+
+    def __post_init__(self):
+        _check(self.size > 0, "data.size", self.size, "a number of pixels above 0")
+        _check(
+            self.evaluation_resize >= self.size,
+            "data.evaluation_resize",
+            self.evaluation_resize,
+            f"at least data.size, {self.size}",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """How training images vary.
+
+    Attributes:
+      crop: fixed_scale (Krizhevsky et al. 2012: short side `resize`, centre square, random crop), scale_jitter
+        (Simonyan & Zisserman 2015: short side random in [`resize`, `resize_high`], random crop), or inception (Szegedy
+        et al. 2015: random area and aspect ratio).
+      resize: Length of the short side, in pixels, for fixed_scale; its lower bound for scale_jitter.
+      resize_high: Upper bound of the short side, in pixels, for scale_jitter.
+      min_area: Smallest share of the image that an inception crop covers.
+      flip: Mirror every second image.
+      pca_noise: Standard deviation of the colour noise along ImageNet's principal components; 0 for none.
+      mixup: Parameter of mixup's beta distribution (Zhang et al. 2018); 0 for none.
+      cutmix: Parameter of CutMix's beta distribution (Yun et al. 2019); 0 for none. With both, each batch draws one.
+    """
+
+    crop: Crop = "inception"
+    resize: int = 256
+    resize_high: int = 512
+    min_area: float = 0.08
+    flip: bool = True
+    pca_noise: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self):
+        _check(0 < self.min_area <= 1, "augment.min_area", self.min_area, "a share in (0, 1]")
+        for field in ("pca_noise", "mixup", "cutmix"):
+            _check(getattr(self, field) >= 0, f"augment.{field}", getattr(self, field), "a number of at least 0")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """The update rule.
+
+    Attributes:
+      name: sgd, rmsprop or adamw.
+      learning_rate: Peak learning rate.
+      momentum: Of sgd and rmsprop; AdamW's first decay.
+      nesterov: Look ahead (sgd only).
+      decay: RMSProp's decay of squared gradients; AdamW's second decay.
+      epsilon: Of rmsprop (inside the square root, as in TensorFlow) and adamw.
+      weight_decay: Added to the gradient as weight_decay * weight (decoupled in AdamW).
+      decay_on: What decays: all parameters, kernels only (no biases, no normalisation), or kernels but depthwise ones
+        (Howard et al. 2017).
+      clip_norm: Largest global norm of the gradient; 0 for no clipping.
+    """
+
+    name: Literal["sgd", "rmsprop", "adamw"] = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = False
+    decay: float = 0.9
+    epsilon: float = 1.0
+    weight_decay: float = 1e-4
+    decay_on: Literal["all", "kernels", "kernels_but_depthwise"] = "kernels"
+    clip_norm: float = 0.0
+
+    def __post_init__(self):
+        _check(self.learning_rate > 0, "optimizer.learning_rate", self.learning_rate, "a number above 0")
+        _check(0 <= self.momentum < 1, "optimizer.momentum", self.momentum, "a number in [0, 1)")
+        _check(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "a number of at least 0")
+        _check(not self.nesterov or self.name == "sgd", "optimizer.nesterov", self.nesterov, "False unless sgd")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """The learning rate over time, as a multiple of the peak.
+
+    Attributes:
+      name: constant, step, cosine, polynomial or exponential.
+      warmup_epochs: Epochs of linear growth from 0 to the peak, before anything else.
+      boundaries: Epochs at which `step` multiplies the rate by `factor`.
+      factor: Of step and exponential.
+      every_epochs: Epochs between two multiplications of `exponential`.
+      power: Of polynomial, which falls to 0 at the end; 1 is linear.
+    """
+
+    name: Literal["constant", "step", "cosine", "polynomial", "exponential"] = "step"
+    warmup_epochs: float = 0.0
+    boundaries: tuple[float, ...] = (30.0, 60.0, 90.0)
+    factor: float = 0.1
+    every_epochs: float = 1.0
+    power: float = 1.0
+
+    def __post_init__(self):
+        _check(self.warmup_epochs >= 0, "schedule.warmup_epochs", self.warmup_epochs, "a number of at least 0")
+        _check(self.every_epochs > 0, "schedule.every_epochs", self.every_epochs, "a number above 0")
+        _check(
+            list(self.boundaries) == sorted(self.boundaries), "schedule.boundaries", self.boundaries, "rising epochs"
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training run.
+
+    Attributes:
+      model: The network.
+      data: The images.
+      augment: How training images vary.
+      optimizer: The update rule.
+      schedule: The learning rate over time.
+      epochs: Passes over the training split.
+      batch_size: Images per optimiser step, over all devices of all hosts.
+      accumulate_steps: Parts in which each device computes its share of a batch, to save memory.
+      label_smoothing: Share of the target spread evenly over all classes.
+      aux_weight: Weight of each auxiliary classifier's loss.
+      ema_decay: Decay of the moving average of the parameters that evaluation then uses; 0 for none.
+      dtype: Compute type of the network; parameters, logits and losses are float32.
+      batch_statistics: Batch normalisation over the whole batch (synchronised) or each device's share (per_replica).
+      seed: Everything random derives from it.
+    """
+
+    model: ModelConfig
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = dataclasses.field(default_factory=ScheduleConfig)
+    epochs: float = 90.0
+    batch_size: int = 256
+    accumulate_steps: int = 1
+    label_smoothing: float = 0.0
+    aux_weight: float = 0.3
+    ema_decay: float = 0.0
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    batch_statistics: Literal["synchronised", "per_replica"] = "per_replica"
+    seed: int = 0
+
+    def __post_init__(self):
+        _check(self.epochs > 0, "epochs", self.epochs, "a number above 0")
+        _check(self.batch_size > 0, "batch_size", self.batch_size, "a number of images above 0")
+        _check(
+            self.accumulate_steps > 0 and self.batch_size % self.accumulate_steps == 0,
+            "accumulate_steps",
+            self.accumulate_steps,
+            f"a divisor of batch_size, {self.batch_size}",
+        )
+        _check(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a share in [0, 1)")
+        _check(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "a number in [0, 1)")
+        _check(self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
+
+
+def to_json(recipe: Recipe) -> str:
+    """The recipe as indented JSON; `from_json` reads it back."""
+    return json.dumps(dataclasses.asdict(recipe), indent=2) + "\n"
+
+
+def from_json(text: str) -> Recipe:
+    """Reads what `to_json` wrote.
+
+    Raises:
+      ValueError: A field is unknown or missing.
+    """
+    return _build(Recipe, json.loads(text), "")
+
+
+def _build(kind: type, values: dict[str, Any], path: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    if unknown := sorted(set(values) - set(hints)):
+        raise ValueError(f"unknown recipe field {path}{unknown[0]}; the fields here are {', '.join(hints)}")
+    if missing := [
+        f.name
+        for f in dataclasses.fields(kind)
+        if f.name not in values and f.default is f.default_factory is dataclasses.MISSING
+    ]:
+        raise ValueError(f"the recipe lacks the field {path}{missing[0]}")
+    fields = {}
+    for name, value in values.items():
+        if isinstance(hints[name], type) and dataclasses.is_dataclass(hints[name]):
+            value = _build(hints[name], value, f"{path}{name}.")
+        elif isinstance(hints[name], types.GenericAlias) and isinstance(value, list):
+            value = tuple(value)
+        fields[name] = value
+    return kind(**fields)
+
+
+def differences(ours: Recipe, theirs: Recipe) -> list[str]:
+    """The fields in which two recipes differ, as `"optimizer.learning_rate: 0.1 against 0.2"`."""
+
+    def walk(a: dict[str, Any], b: dict[str, Any], path: str) -> list[str]:
+        lines: list[str] = []
+        for name in a:
+            if isinstance(a[name], dict):
+                lines += walk(a[name], b[name], f"{path}{name}.")
+            elif a[name] != b[name]:
+                lines.append(f"{path}{name}: {a[name]!r} against {b[name]!r}")
+        return lines
+
+    return walk(dataclasses.asdict(ours), dataclasses.asdict(theirs), "")

@@ -1,0 +1,158 @@
+"""A recipe made concrete: the network, the images and the update rule that it names, checked before anything runs."""
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from cnn_evolution.catalogue import create_model, model_info
+
+from cnn_evolution.data import (
+    CenterCrop,
+    FixedScaleCrop,
+    ImageSource,
+    InceptionCrop,
+    ScaleJitterCrop,
+    open_source,
+)
+from cnn_evolution.evaluation.errors import Member
+from cnn_evolution.parallel import AXIS, check_batch_size, replicated
+from cnn_evolution.spec import ModelSpec
+from cnn_evolution.training.checkpoint import load_state
+from cnn_evolution.training.optimizer import make_optimizer, make_schedule
+from cnn_evolution.training.recipe import Recipe, from_json
+from cnn_evolution.training.state import TrainState, init_state
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run needs besides its recipe; nothing here changes its outcome.
+
+    Attributes:
+      data_dir: Where prepared data sets lie; None for the default place.
+      workers: Processes that decode images; 0 decodes in threads of this process.
+      log_every: Steps between two lines of metrics.
+      checkpoint_every: Epochs between two checkpoints; there is always one at the end.
+      evaluate_every: Epochs between two evaluations; 0 evaluates at the end only.
+      max_corrupt: Images that may turn out unreadable before the run stops.
+    """
+
+    data_dir: Path | None = None
+    workers: int = 0
+    log_every: int = 50
+    checkpoint_every: float = 1.0
+    evaluate_every: float = 0.0
+    max_corrupt: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything that a recipe determines before the first step, checked."""
+
+    recipe: Recipe
+    spec: ModelSpec
+    model: nn.Module
+    train: ImageSource
+    evaluation: ImageSource
+    schedule: optax.Schedule
+    optimizer: optax.GradientTransformation
+    steps_per_epoch: float
+    steps: int
+
+    def init(self) -> TrainState:
+        """The state before the first step, on every device."""
+        init = functools.partial(
+            init_state, self.model, self.optimizer, size=self.recipe.data.size, ema=self.recipe.ema_decay > 0
+        )
+        return jax.jit(init, out_shardings=replicated())(self.recipe.seed)
+
+    @property
+    def protocol(self) -> str:
+        """How evaluation crops an image, in words."""
+        return f"centre crop {self.recipe.data.size} of short side {self.recipe.data.evaluation_resize}"
+
+    def member(self, state: TrainState) -> Member:
+        """The network as evaluation uses it."""
+        data = self.recipe.data
+        return Member(
+            model=self.model,
+            spec=self.spec,
+            variables=state.variables(),
+            crop=CenterCrop(size=data.size, resize=data.evaluation_resize),
+        )
+
+
+def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
+    """The recipe's network, in its small-image form if the images are small.
+
+    Raises:
+      ValueError: As `create_model`.
+    """
+    return create_model(
+        recipe.model.name,
+        num_classes=num_classes,
+        dtype=jnp.dtype(recipe.dtype),
+        axis_name=AXIS if recipe.batch_statistics == "synchronised" else None,
+        width=recipe.model.width,
+        input_size=recipe.data.size,
+        **recipe.model.options(),
+    )
+
+
+def train_crop(recipe: Recipe) -> Any:
+    """The recipe's random crop."""
+    size, config = recipe.data.size, recipe.augment
+    match config.crop:
+        case "fixed_scale":
+            return FixedScaleCrop(size=size, resize=config.resize, flip=config.flip)
+        case "scale_jitter":
+            return ScaleJitterCrop(size=size, low=config.resize, high=config.resize_high, flip=config.flip)
+        case "inception":
+            return InceptionCrop(size=size, area=(config.min_area, 1.0), flip=config.flip)
+
+
+def prepare(recipe: Recipe, options: RunOptions) -> Run:
+    """Checks a recipe against the catalogue, the data and the devices; computes and writes nothing.
+
+    Raises:
+      ValueError: The recipe fits one of them not; says which value and what would fit.
+      FileNotFoundError: The data set is not there; says how to prepare it.
+    """
+    check_batch_size(recipe.batch_size, recipe.accumulate_steps)
+    spec = model_info(recipe.model.name)
+    build_model(recipe, 1)  # a wrong model is the cheapest mistake to find, so it is looked for before the data
+    train_crop(recipe)
+    source = open_source(recipe.data.dataset, recipe.data.train_split, data_dir=options.data_dir)
+    evaluation = open_source(recipe.data.dataset, recipe.data.evaluation_split, data_dir=options.data_dir)
+    model = build_model(recipe, source.num_classes)
+    steps_per_epoch = len(source) / recipe.batch_size
+    steps = max(1, round(recipe.epochs * steps_per_epoch))
+    schedule = make_schedule(recipe.schedule, recipe.optimizer.learning_rate, steps_per_epoch, steps)
+    return Run(
+        recipe=recipe,
+        spec=spec,
+        model=model,
+        train=source,
+        evaluation=evaluation,
+        schedule=schedule,
+        optimizer=make_optimizer(recipe.optimizer, schedule),
+        steps_per_epoch=steps_per_epoch,
+        steps=steps,
+    )
+
+
+def load_run(run_dir: Path, options: RunOptions) -> tuple[Run, TrainState]:
+    """A trained run and the state of its newest checkpoint.
+
+    Raises:
+      FileNotFoundError: The directory holds no run, or a run without a checkpoint.
+    """
+    path = run_dir / "recipe.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{run_dir} holds no run (it has no recipe.json)")
+    run = prepare(from_json(path.read_text()), options)
+    return run, load_state(run_dir / "checkpoints", run.init(), run.recipe)

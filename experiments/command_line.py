@@ -1,0 +1,33 @@
+"""What every command line does around its work."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from cnn_evolution.allocator import reuse_large_buffers
+
+from cnn_evolution.training.loop import Interrupted
+
+
+def run(command: Callable[[], None]) -> NoReturn:
+    """Runs a command and exits with 0, with 2 after bad input (one line that says what), or with 130 when interrupted.
+
+    Only errors that a user can mend are shortened to a line; a bug keeps its traceback.
+    """
+    reuse_large_buffers()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    code = 0
+    try:
+        command()
+    except (ValueError, OSError) as error:
+        if os.environ.get("CNN_EVOLUTION_TRACEBACK"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except (Interrupted, KeyboardInterrupt) as error:
+        print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)

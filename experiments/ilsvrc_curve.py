@@ -1,0 +1,181 @@
+"""The ILSVRC error-rate curve: one network a generation, trained, evaluated and drawn beside the published errors.
+
+    python -m experiments.ilsvrc_curve                       # the embedded data set, minutes on two cores
+    python -m experiments.ilsvrc_curve --seeds 3             # mean and range over three seeds
+    python -m experiments.ilsvrc_curve --preset imagenet --data-dir /data/tensorflow_datasets
+
+Every network of a preset trains for the same number of epochs, by `training/recipes.py` (the preset imagenet: by its
+published recipe). Finished networks are not trained again, and an interrupted one continues: the same command goes on
+where it was. The curve is drawn again after every network.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from cnn_evolution.data import open_source
+from cnn_evolution.evaluation.errors import evaluate
+from cnn_evolution.evaluation.results import append_result, make_result, read_results, summary
+from cnn_evolution.training.journal import console
+from cnn_evolution.training.loop import train
+from cnn_evolution.training.recipe import Recipe
+from cnn_evolution.training.recipes import mini_recipe, published_recipe, smoke_recipe
+from cnn_evolution.training.run import RunOptions, load_run
+from experiments import command_line
+from experiments.curve_figure import MeasuredError, draw_curve
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Generation:
+    """A point of the curve.
+
+    Attributes:
+      year: Year of the challenge.
+      label: Name in the picture.
+      model: Name in the catalogue; None for the ensemble of the networks before it.
+      apart: A published form that is not expected to train in the preset's budget; it is shown apart from its
+        batch-normalised form and takes no part in the ensemble.
+    """
+
+    year: int
+    label: str
+    model: str | None
+    apart: bool = False
+
+
+_SMALL = (
+    Generation(year=2012, label="AlexNet", model="alexnet"),
+    Generation(year=2013, label="ZFNet", model="zfnet"),
+    Generation(year=2014, label="VGG-11", model="vgg11", apart=True),
+    Generation(year=2014, label="VGG-11 + BN", model="vgg11_bn"),
+    Generation(year=2014, label="GoogLeNet", model="googlenet", apart=True),
+    Generation(year=2014, label="GoogLeNet + BN", model="googlenet_bn"),
+    Generation(year=2015, label="ResNet-18", model="resnet18"),
+    Generation(year=2016, label="Ensemble", model=None),
+    Generation(year=2017, label="SE-ResNet-18", model="se_resnet18"),
+)
+_FULL = (
+    Generation(year=2012, label="AlexNet", model="alexnet"),
+    Generation(year=2013, label="ZFNet", model="zfnet"),
+    Generation(year=2014, label="VGG-16", model="vgg16"),
+    Generation(year=2014, label="GoogLeNet", model="googlenet"),
+    Generation(year=2015, label="ResNet-152", model="resnet152_v1"),
+    Generation(year=2016, label="Ensemble", model=None),
+    Generation(year=2017, label="SE-ResNet-50", model="se_resnet50"),
+)
+_PRESETS = {
+    "smoke": (_SMALL, smoke_recipe),
+    "mini": (_SMALL, mini_recipe),
+    "imagenet": (_FULL, published_recipe),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """The error-rate curve.
+
+    Attributes:
+      preset: smoke (a check in under a minute), mini (the embedded data set) or imagenet (full networks by their
+        published recipes; needs the data set and accelerators).
+      seeds: Runs of every network, with seeds 0, 1, ...; the picture shows their mean and range.
+      output_dir: Gets the picture, its data and a directory per run; None for runs/ilsvrc_curve/ and the preset.
+      epochs: Overrides the number of epochs of every network; None keeps the preset's.
+      batch_size: Overrides the batch size of every network; None keeps the preset's.
+      options: What does not change the outcome.
+    """
+
+    preset: Literal["smoke", "mini", "imagenet"] = "mini"
+    seeds: int = 1
+    output_dir: Path | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+    options: tyro.conf.OmitArgPrefixes[RunOptions] = dataclasses.field(default_factory=RunOptions)
+
+
+def main() -> None:
+    arguments = tyro.cli(Arguments, description=__doc__)
+    if arguments.seeds < 1:
+        raise ValueError(f"--seeds is {arguments.seeds}; expected at least 1")
+    began = time.perf_counter()
+    directory = arguments.output_dir or Path("runs/ilsvrc_curve") / arguments.preset
+    generations, _ = _PRESETS[arguments.preset]
+    measured: dict[Generation, list[float]] = {generation: [] for generation in generations}
+    for seed in range(arguments.seeds):
+        for generation, error in measure(arguments, directory, seed):
+            measured[generation].append(error)
+            draw(arguments, directory, measured)
+    console.print(f"the curve: {directory / 'curve.png'} ({time.perf_counter() - began:,.0f} s)", soft_wrap=True)
+    for generation, errors in measured.items():
+        span = f"   {min(errors):.2f} to {max(errors):.2f}" if len(errors) > 1 else ""
+        print(f"{generation.year}  {generation.label:16}  top-5 error {sum(errors) / len(errors):6.2f}%{span}")
+
+
+def recipe_of(arguments: Arguments, model: str, seed: int) -> Recipe:
+    """The preset's recipe for a network, with what the command line overrides."""
+    _, recipe_for = _PRESETS[arguments.preset]
+    changes = {"epochs": arguments.epochs, "batch_size": arguments.batch_size}
+    return dataclasses.replace(
+        recipe_for(model), seed=seed, **{name: value for name, value in changes.items() if value is not None}
+    )
+
+
+def measure(arguments: Arguments, directory: Path, seed: int) -> Iterator[tuple[Generation, float]]:
+    """Trains (or finds trained) every generation with one seed and yields its top-5 error in percent."""
+    generations, _ = _PRESETS[arguments.preset]
+    members: list[Path] = []
+    for generation in generations:
+        if generation.model is None:
+            yield generation, ensemble_error(members, directory / f"seed{seed}" / "ensemble", arguments.options)
+            continue
+        run_dir = directory / f"seed{seed}" / generation.model
+        result = train(recipe_of(arguments, generation.model, seed), run_dir, arguments.options)
+        if not generation.apart:
+            members.append(run_dir)
+        yield generation, result.top5_error
+
+
+def ensemble_error(members: list[Path], directory: Path, options: RunOptions) -> float:
+    """Top-5 error in percent of the members' averaged probabilities; kept in `directory`, so it is computed once."""
+    loaded = [load_run(member, options) for member in members]
+    config = {"runs": [{"step": int(state.step), "recipe": dataclasses.asdict(run.recipe)} for run, state in loaded]}
+    for result in read_results(directory):
+        if result.config == config:
+            return result.top5_error
+    first, _ = loaded[0]
+    data = first.recipe.data
+    source = open_source(data.dataset, data.evaluation_split, data_dir=options.data_dir)
+    errors = evaluate(
+        [run.member(state) for run, state in loaded],
+        source,
+        batch_size=first.recipe.batch_size,
+        workers=options.workers,
+    )
+    result = make_result("+".join(run.recipe.model.name for run, _ in loaded), first.protocol, source, errors, config)
+    append_result(directory, result)
+    console.print(summary(result), soft_wrap=True)
+    return errors.top5
+
+
+def draw(arguments: Arguments, directory: Path, measured: dict[Generation, list[float]]) -> None:
+    """Draws what has been measured so far."""
+    points = [
+        MeasuredError(label=g.label, year=g.year, model=g.model or "ensemble", errors=tuple(errors), apart=g.apart)
+        for g, errors in measured.items()
+        if errors
+    ]
+    generations, _ = _PRESETS[arguments.preset]
+    recipe = recipe_of(arguments, next(g.model for g in generations if g.model), 0)
+    draw_curve(
+        points,
+        directory / "curve",
+        dataset=recipe.data.dataset,
+        protocol=f"{recipe.epochs:g} epochs, single centre crop of {recipe.data.size} px",
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,48 @@
+"""Packaging: `pip install .` brings everything that training and evaluation need."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="cnn_evolution",
+    version="0.1.0",
+    description="The history of ImageNet's convolutional networks, executable in JAX",
+    long_description=Path(__file__).with_name("README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["cnn_evolution", "cnn_evolution.*"]),
+    package_data={"cnn_evolution.history": ["*.csv"]},
+    install_requires=[
+        "jax>=0.10.2,<0.12",
+        "flax>=0.12.8,<0.13",
+        "optax>=0.2.8,<0.3",
+        "chex>=0.1.92,<0.2",
+        "orbax-checkpoint>=0.12.8,<0.13",
+        "tensorflow-datasets>=4.9.10,<5",
+        "array_record>=0.8.6",
+        "grain>=0.2.18,<0.3",
+        "simplejpeg>=1.9,<2",
+        "opencv-python-headless>=4.10",
+        "pillow>=11",
+        "numpy>=2",
+        "matplotlib>=3.10",
+        "rich>=14",
+        "tensorboardX>=2.6.5,<3",
+        "tyro>=1.0.17,<2",
+    ],
+    extras_require={
+        "test": ["pytest>=9", "hypothesis>=6.150", "ruff>=0.17", "mypy>=2.4"],
+        # TFDS builds its imagenet2012 with TensorFlow's file functions; reading what was built needs none of it.
+        "prepare": ["tensorflow-cpu>=2.20", "importlib_resources"],
+        "gpu": ["jax[cuda13]"],
+        "tpu": ["jax[tpu]"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
