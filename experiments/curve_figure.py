@@ -50,34 +50,34 @@ class MeasuredError:
     """The top-5 error of one generation, measured here.
 
     Attributes:
-      generation: What the picture calls it, for example `"VGG-11-BN"`.
+      label: What the picture calls it, for example `"VGG-11 + BN"`.
       year: Year of the generation.
       model: Name in the catalogue; for an ensemble, its members.
-      top5_errors: In percent, one per seed.
-      trained: False for a published form that did not train in the budget, which is drawn apart.
+      errors: In percent, one per seed.
+      apart: A published form that did not train in the budget, drawn apart from the others.
       ensemble: Whether several networks answered together.
       parameters: Of the network that was trained; None if not stated.
     """
 
-    generation: str
+    label: str
     year: int
     model: str
-    top5_errors: tuple[float, ...]
-    trained: bool = True
+    errors: tuple[float, ...]
+    apart: bool = False
     ensemble: bool = False
     parameters: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.top5_errors:
-            raise ValueError(f"{self.generation} has no error; expected one per seed")
-        for error in self.top5_errors:
+        if not self.errors:
+            raise ValueError(f"{self.label} has no error; expected one per seed")
+        for error in self.errors:
             if not 0 <= error <= 100:
-                raise ValueError(f"an error of {self.generation} is {error}; expected a percentage from 0 to 100")
+                raise ValueError(f"an error of {self.label} is {error}; expected a percentage from 0 to 100")
 
     @property
     def mean(self) -> float:
         """Mean over seeds, in percent."""
-        return statistics.fmean(self.top5_errors)
+        return statistics.fmean(self.errors)
 
 
 def _draw_published(axes: Axes) -> None:
@@ -119,8 +119,8 @@ def _draw_published(axes: Axes) -> None:
 
 def _draw_measured(axes: Axes, measured: Sequence[MeasuredError]) -> None:
     for x, result in enumerate(measured):
-        low, high = min(result.top5_errors), max(result.top5_errors)
-        axes.vlines(x, 0, result.mean, color=GREEN, linewidth=2, linestyle="solid" if result.trained else "dotted")
+        low, high = min(result.errors), max(result.errors)
+        axes.vlines(x, 0, result.mean, color=GREEN, linewidth=2, linestyle="dotted" if result.apart else "solid")
         if high > low:
             spread = [[result.mean - low], [high - result.mean]]
             axes.errorbar(x, result.mean, spread, color=GREEN, capsize=8, capthick=2, label="range over seeds")
@@ -132,16 +132,17 @@ def _draw_measured(axes: Axes, measured: Sequence[MeasuredError]) -> None:
             marker="D" if result.ensemble else "o",
             markersize=9,
             color=GREEN,
-            markerfacecolor=GREEN if result.trained else "white",
+            markerfacecolor="white" if result.apart else GREEN,
             markeredgewidth=2,
-            label=kind if result.trained else "published form that did not train in this budget",
+            label="published form that did not train in this budget" if result.apart else kind,
         )
         _annotate_mean_and_range(axes, x, result)
-    axes.set_xticks(range(len(measured)), [f"{result.generation}\n({result.year})" for result in measured])
+    names = [result.label.replace(" + ", "\n+ ") for result in measured]
+    axes.set_xticks(range(len(measured)), [f"{name}\n({r.year})" for name, r in zip(names, measured, strict=True)])
     for name, result in zip(axes.get_xticklabels(), measured, strict=True):
         name.set_color(_ink(result))
     axes.set_xlim(-0.5, len(measured) - 0.5)
-    axes.set_ylim(0, 1.2 * max(1.0, *(max(result.top5_errors) for result in measured)))
+    axes.set_ylim(0, 1.2 * max(1.0, *(max(result.errors) for result in measured)))
     axes.set_ylabel("top-5 error (%)")
     handles, labels = axes.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
@@ -151,11 +152,11 @@ def _draw_measured(axes: Axes, measured: Sequence[MeasuredError]) -> None:
 
 
 def _ink(result: MeasuredError) -> str:
-    return "black" if result.trained else GREY
+    return GREY if result.apart else "black"
 
 
 def _annotate_mean_and_range(axes: Axes, x: int, result: MeasuredError) -> None:
-    low, high = min(result.top5_errors), max(result.top5_errors)
+    low, high = min(result.errors), max(result.errors)
     above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "color": _ink(result)}
     if high > low:
         axes.annotate(f"{low:.1f} to {high:.1f}", (x, high), (0, 9), fontsize=10, **above)
@@ -203,14 +204,14 @@ def _table(measured: Sequence[MeasuredError], dataset: str, protocol: str) -> st
         {
             "panel": "measured",
             "year": result.year,
-            "name": result.generation,
+            "name": result.label,
             "model": result.model,
             "data": dataset,
             "top5_error": round(result.mean, 4),
-            "lowest": min(result.top5_errors),
-            "highest": max(result.top5_errors),
-            "by_seed": " ".join(str(error) for error in result.top5_errors),
-            "trained": "yes" if result.trained else "no",
+            "lowest": min(result.errors),
+            "highest": max(result.errors),
+            "by_seed": " ".join(str(error) for error in result.errors),
+            "trained": "no" if result.apart else "yes",
             "parameters": result.parameters,
             "source": protocol,
         }

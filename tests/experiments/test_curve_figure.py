@@ -11,10 +11,10 @@ from cnn_evolution.history import chart_entries
 from experiments.curve_figure import MeasuredError, draw_curve
 
 MEASURED = (
-    MeasuredError(generation="AlexNet", year=2012, model="alexnet", top5_errors=(34.0, 35.5), parameters=123),
-    MeasuredError(generation="VGG-11", year=2014, model="vgg11", top5_errors=(57.0, 61.0), trained=False),
-    MeasuredError(generation="VGG-11-BN", year=2014, model="vgg11_bn", top5_errors=(9.0, 9.0)),
-    MeasuredError(generation="Ensemble", year=2016, model="alexnet, vgg11_bn", top5_errors=(4.0, 5.0), ensemble=True),
+    MeasuredError(label="AlexNet", year=2012, model="alexnet", errors=(34.0, 35.5), parameters=123),
+    MeasuredError(label="VGG-11", year=2014, model="vgg11", errors=(57.0, 61.0), apart=True),
+    MeasuredError(label="VGG-11-BN", year=2014, model="vgg11_bn", errors=(9.0, 9.0)),
+    MeasuredError(label="Ensemble", year=2016, model="alexnet, vgg11_bn", errors=(4.0, 5.0), ensemble=True),
 )
 PROTOCOL = "validation split, 8 epochs, one centre crop"
 
@@ -98,7 +98,7 @@ def test_picture_says_imagenet_only_where_it_was_measured(tmp_path):
 
 
 def test_one_seed_shows_no_range(tmp_path):
-    one = MeasuredError(generation="AlexNet", year=2012, model="alexnet", top5_errors=(34.0,))
+    one = MeasuredError(label="AlexNet", year=2012, model="alexnet", errors=(34.0,))
     svg = draw(tmp_path, measured=[one])[1].read_text(encoding="utf-8")
     assert "34.0" in svg
     assert "range over seeds" not in svg
@@ -124,13 +124,13 @@ def test_failed_write_leaves_no_part_of_a_file(tmp_path):
 
 def test_generation_without_errors_is_named():
     with pytest.raises(ValueError, match="ZFNet has no error"):
-        MeasuredError(generation="ZFNet", year=2013, model="zfnet", top5_errors=())
+        MeasuredError(label="ZFNet", year=2013, model="zfnet", errors=())
 
 
 @pytest.mark.parametrize("error", [-1.0, 100.5, float("nan")])
 def test_error_that_is_no_percentage_is_named(error):
     with pytest.raises(ValueError, match=f"ZFNet is {error}; expected a percentage"):
-        MeasuredError(generation="ZFNet", year=2013, model="zfnet", top5_errors=(error,))
+        MeasuredError(label="ZFNet", year=2013, model="zfnet", errors=(error,))
 
 
 def test_drawing_needs_no_display():
