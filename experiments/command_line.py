@@ -8,8 +8,6 @@ from typing import NoReturn
 
 from cnn_evolution.allocator import reuse_large_buffers
 
-from cnn_evolution.training.loop import Interrupted
-
 
 def run(command: Callable[[], None]) -> NoReturn:
     """Runs a command and exits with 0, with 2 after bad input (one line that says what), or with 130 when interrupted.
@@ -27,7 +25,7 @@ def run(command: Callable[[], None]) -> NoReturn:
             raise
         print(f"error: {error}", file=sys.stderr)
         code = 2
-    except (Interrupted, KeyboardInterrupt) as error:
+    except KeyboardInterrupt as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         code = 130
     sys.exit(code)

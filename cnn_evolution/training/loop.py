@@ -31,7 +31,7 @@ from cnn_evolution.training.state import TrainState
 from cnn_evolution.training.step import make_train_step
 
 
-class Interrupted(Exception):
+class Interrupted(KeyboardInterrupt):
     """The run was asked to stop, has saved a checkpoint, and goes on when it is started again."""
 
 
