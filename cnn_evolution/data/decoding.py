@@ -1,0 +1,59 @@
+"""Image files to arrays (H, W, 3) of RGB bytes.
+
+JPEG files go to libjpeg-turbo through simplejpeg, whatever it does not take (PNG, CMYK, 16 bit, recoverable damage) to
+Pillow. OpenCV never decodes: it turns damaged files into garbage without a word, and applies EXIF rotations.
+"""
+
+import io
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+
+class CorruptImageError(ValueError):
+    """The bytes are not a complete image file."""
+
+
+def is_plain_jpeg(data: bytes) -> bool:
+    """Whether the bytes start as a JPEG file; the rest may still be damaged."""
+    return data[:2] == b"\xff\xd8"
+
+
+def open_pillow(data: bytes) -> Image.Image:
+    """The image as Pillow decodes it, converted to RGB as torchvision's loader does; 16-bit grey keeps its high byte.
+
+    Raises:
+        CorruptImageError: not an image file, or a truncated one.
+    """
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except Exception as error:  # each of Pillow's plugins raises its own kind of error for damaged files
+        raise CorruptImageError(str(error)) from error
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGB")
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """(height, width) of a JPEG file that simplejpeg can decode to RGB, or None."""
+    if not is_plain_jpeg(data):
+        return None
+    try:
+        height, width, colourspace, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    return (height, width) if colourspace in ("YCbCr", "Gray", "RGB") else None
+
+
+def decode_jpeg(data: bytes, min_height: int, min_width: int) -> NDArray[np.uint8] | None:
+    """A JPEG file as (H, W, 3), or None where libjpeg finds damage.
+
+    Decodes at 1/2, 1/4 or 1/8 of the size where the result still has at least min_height x min_width pixels.
+    """
+    try:
+        return simplejpeg.decode_jpeg(data, min_height=min_height, min_width=min_width, min_factor=2)
+    except ValueError:
+        return None

@@ -1,0 +1,191 @@
+"""Batches of images, read by Grain.
+
+What a batch holds depends on (seed, number of the batch) alone: the examples come from an endless sequence of epochs,
+each with its own permutation by (seed, epoch), the random crop of each from (seed, epoch, index). So it is the same at
+any number of workers and processes, and the reader's whole state is the number of batches read: going on at batch t
+is `train_batches(..., start=t)`, at once.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn_evolution.data.decoding import CorruptImageError
+from cnn_evolution.data.sources import ImageSource
+from cnn_evolution.data.transforms import CenterCrop, TrainingCrop, read_center_crop, read_crop
+
+_logger = logging.getLogger(__name__)
+
+
+class Batch(TypedDict):
+    """The rows of a batch that belong to this process.
+
+    image: uint8 (b, size, size, 3), RGB.
+    label: int32 (b,); -1 marks a row without an image (zeros), after the end of a split or for a corrupt file.
+    """
+
+    image: NDArray[np.uint8]
+    label: NDArray[np.int32]
+
+
+def train_batches(
+    source: ImageSource,
+    *,
+    batch_size: int,
+    crop: TrainingCrop,
+    seed: int,
+    start: int = 0,
+    process_index: int = 0,
+    process_count: int = 1,
+    workers: int = 0,
+    max_corrupt: int = 0,
+) -> Iterator[Batch]:
+    """Training batches without end, from batch number `start` on.
+
+    The examples are shuffled anew in every epoch; batches run over the borders of epochs, and nothing is dropped.
+
+    Args:
+        source: What to read.
+        batch_size: Of all processes together; process p of P reads rows p, p + P, ... of each batch.
+        crop: Draws a part of each image.
+        seed: From 0 to 2^32 - 1.
+        start: Batches read before, by this or another iterator of the same arguments.
+        process_index: Of this process among those that share a batch.
+        process_count: Number of processes that share a batch.
+        workers: Processes that decode; 0 decodes in threads of this one. Workers import the main module.
+        max_corrupt: How many corrupt files to skip in this process; each is logged. One more is an error.
+
+    Raises:
+        ValueError: from this call for an argument out of range; from the iterator for too many corrupt files. After any
+            error the iterator is over.
+    """
+    _check_batch(batch_size, process_index, process_count, workers)
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed}, expected 0 to 2**32 - 1")
+    if start < 0:
+        raise ValueError(f"start is {start}, expected the number of batches read before, at least 0")
+    import grain
+
+    local = batch_size // process_count
+    # Grain shuffles epoch e by seed + e. Seeds are hashed, or seed 1 would repeat the epochs of seed 0, one earlier.
+    shuffle_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    positions = (
+        grain.MapDataset.range(len(source))
+        .map_with_index(_position)
+        .shuffle(seed=shuffle_seed)
+        .repeat()[process_index::process_count]
+        .batch(local, batch_fn=tuple)[start:]
+    )
+    return _read(source, positions, _TrainingReader(source, crop, seed), workers, max_corrupt)
+
+
+def evaluation_batches(
+    source: ImageSource,
+    *,
+    batch_size: int,
+    crop: CenterCrop,
+    process_index: int = 0,
+    process_count: int = 1,
+    workers: int = 0,
+    max_corrupt: int = 0,
+) -> Iterator[Batch]:
+    """Every image of the split once, in order, over all processes together.
+
+    Every process gets the same number of batches, all of the same size: the last is filled up with rows of label -1.
+    The arguments are those of `train_batches`.
+
+    Raises:
+        ValueError: from this call for an argument out of range; from the iterator for a corrupt file.
+    """
+    _check_batch(batch_size, process_index, process_count, workers)
+    import grain
+
+    batches = -(-len(source) // batch_size)
+    positions = grain.MapDataset.range(batches * batch_size)[process_index::process_count].batch(
+        batch_size // process_count, batch_fn=tuple
+    )
+    return _read(source, positions, _EvaluationReader(source, crop), workers, max_corrupt)
+
+
+@dataclass(frozen=True)
+class _TrainingReader:
+    """Positions in the endless sequence of epochs -> the batch."""
+
+    source: ImageSource
+    crop: TrainingCrop
+    seed: int
+
+    def __call__(self, positions: Sequence[int]) -> Batch:
+        batch = _empty_batch(len(positions), self.crop.size)
+        for row, position in enumerate(positions):
+            epoch, index = divmod(position, len(self.source))
+            data, label = self.source.records[index]
+            rng = np.random.default_rng((self.seed, epoch, index))
+            try:
+                read_crop(data, self.crop, rng, batch["image"][row])
+                batch["label"][row] = label
+            except CorruptImageError:
+                batch["image"][row] = 0
+        return batch
+
+
+@dataclass(frozen=True)
+class _EvaluationReader:
+    """Positions in the split, and beyond its end -> the batch."""
+
+    source: ImageSource
+    crop: CenterCrop
+
+    def __call__(self, positions: Sequence[int]) -> Batch:
+        batch = _empty_batch(len(positions), self.crop.size)
+        for row, position in enumerate(positions):
+            if position >= len(self.source):
+                break
+            data, label = self.source.records[position]
+            try:
+                read_center_crop(data, self.crop, batch["image"][row])
+                batch["label"][row] = label
+            except CorruptImageError:
+                pass
+        return batch
+
+
+def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_corrupt: int) -> Iterator[Batch]:
+    """Reads batches of positions ahead and keeps count of the corrupt files.
+
+    A generator is over once it has raised, which is what an error of a worker must mean: Grain's own iterator would go
+    on without that worker's batches.
+    """
+    import grain
+    from absl import flags
+
+    batches = positions.map(reader)
+    if workers:
+        if not flags.FLAGS.is_parsed():
+            flags.FLAGS.mark_as_parsed()  # Grain hands absl's flags to its workers, parsed or not
+        options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
+        dataset = batches.to_iter_dataset(options).mp_prefetch(
+            grain.multiprocessing.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)
+        )
+    else:
+        threads = min(os.cpu_count() or 1, 8)
+        dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 1))
+    iterator = iter(dataset)
+    corrupt: set[int] = set()
+    try:
+        for number, batch in enumerate(iterator):
+            missing = np.flatnonzero(batch["label"] < 0)
+            if missing.size:
+                _count_corrupt(source, [positions[number][row] for row in missing], corrupt, max_corrupt)
+            yield batch
+    finally:
+        iterator.close()
+
+
+def _count_corrupt(source: ImageSource, positions: Sequence[int], corrupt: set[int], max_corrupt: int) -> None:
+    raise NotImplementedError

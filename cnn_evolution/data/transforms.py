@@ -1,0 +1,236 @@
+"""The crops of the papers, as frozen dataclasses.
+
+A training crop draws a region of the image from an explicit random generator; `read_crop` decodes that region and
+resizes it, with libjpeg-turbo and OpenCV: a Gaussian of variance (scale^2 - 1) / 6 against aliasing, then bilinear. The
+region is rounded to whole pixels. `CenterCrop`, for evaluation, is done by Pillow and equals torchvision's
+Resize + CenterCrop (antialiased bilinear) to the bit.
+
+Regions are drawn on the original image and resized once, where the papers resize the image first: the same pixels but
+for the interpolation, and cheaper, since what is outside the crop is not resized.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnn_evolution.data.decoding import decode_jpeg, jpeg_size, open_pillow
+
+cv2.setNumThreads(1)  # the reader has its own threads and processes
+
+Pixels = NDArray[np.uint8]
+
+
+class Region(NamedTuple):
+    """A rectangle of an image, in pixels (fractions allowed), to be mirrored if `flip`."""
+
+    top: float
+    left: float
+    height: float
+    width: float
+    flip: bool
+
+
+class TrainingCrop(Protocol):
+    """What the reader asks of a training crop."""
+
+    @property
+    def size(self) -> int:
+        """Side of the square that comes out, in pixels."""
+
+    def region(self, height: int, width: int, rng: np.random.Generator) -> Region:
+        """Draws a region of an image of `height` x `width` pixels."""
+
+
+@dataclass(frozen=True)
+class FixedScaleCrop:
+    """The short side resized to `resize`, the central square of it, a random crop of `size`, a random mirroring.
+
+    Krizhevsky et al. 2012, section 4.1 (256 and 224 there): 32 x 32 positions and mirror images.
+
+    Attributes:
+        size: Side of the crop, in pixels.
+        resize: Short side of the image after resizing, in pixels; at least `size`.
+        flip: Mirror every second image, on average.
+    """
+
+    size: int
+    resize: int = 256
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        _check_sizes("resize", self.resize, self.size)
+
+    def region(self, height: int, width: int, rng: np.random.Generator) -> Region:
+        short = min(height, width)
+        scale = short / self.resize
+        y, x = rng.integers(self.resize - self.size + 1, size=2)
+        top, left = (height - short) / 2 + y * scale, (width - short) / 2 + x * scale
+        return Region(top, left, self.size * scale, self.size * scale, _draw_flip(self.flip, rng))
+
+
+@dataclass(frozen=True)
+class ScaleJitterCrop:
+    """The short side resized to a random length from `low` to `high`, a random crop of `size`, a random mirroring.
+
+    Simonyan & Zisserman 2015, section 3.1, multi-scale training: S in [256, 512]; also He et al. 2016 ([256, 480]).
+
+    Attributes:
+        size: Side of the crop, in pixels.
+        low: Smallest short side after resizing, in pixels; at least `size`.
+        high: Largest short side after resizing, in pixels.
+        flip: Mirror every second image, on average.
+    """
+
+    size: int
+    low: int = 256
+    high: int = 512
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        _check_sizes("low", self.low, self.size)
+        _check_sizes("high", self.high, self.low, "low")
+
+    def region(self, height: int, width: int, rng: np.random.Generator) -> Region:
+        scale = min(height, width) / rng.integers(self.low, self.high + 1)
+        side = self.size * scale
+        y, x = rng.random(2)
+        return Region(y * (height - side), x * (width - side), side, side, _draw_flip(self.flip, rng))
+
+
+@dataclass(frozen=True)
+class InceptionCrop:
+    """A random part of the image by area and aspect ratio, resized to `size` x `size`, a random mirroring.
+
+    Szegedy et al. 2015, section 6: area 8% to 100%, aspect ratio 3/4 to 4/3. Drawn as in torchvision's
+    RandomResizedCrop: uniform in area and in the logarithm of the aspect ratio; after ten draws that do not fit, the
+    largest central part within the range of aspect ratios.
+
+    Attributes:
+        size: Side of the crop, in pixels.
+        area: Range of the fraction of the image's area.
+        aspect: Range of width / height.
+        flip: Mirror every second image, on average.
+    """
+
+    size: int
+    area: tuple[float, float] = (0.08, 1.0)
+    aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        _check_sizes("size", self.size, 1, "one pixel")
+        if not 0 < self.area[0] <= self.area[1] <= 1:
+            raise ValueError(f"area is {self.area}, expected an increasing pair of fractions in (0, 1]")
+        if not 0 < self.aspect[0] <= self.aspect[1]:
+            raise ValueError(f"aspect is {self.aspect}, expected an increasing pair of positive ratios")
+
+    def region(self, height: int, width: int, rng: np.random.Generator) -> Region:
+        for _ in range(10):
+            area = height * width * rng.uniform(*self.area)
+            aspect = math.exp(rng.uniform(math.log(self.aspect[0]), math.log(self.aspect[1])))
+            w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            if 0 < w <= width and 0 < h <= height:
+                top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+                return Region(top, left, h, w, _draw_flip(self.flip, rng))
+        w = min(width, round(height * self.aspect[1]))
+        h = min(height, round(width / self.aspect[0]))
+        return Region((height - h) // 2, (width - w) // 2, h, w, _draw_flip(self.flip, rng))
+
+
+@dataclass(frozen=True)
+class CenterCrop:
+    """The short side resized to `resize`, then the central `size` x `size`: the single-view test of every paper since.
+
+    Attributes:
+        size: Side of the crop, in pixels.
+        resize: Short side of the image after resizing, in pixels; at least `size`.
+    """
+
+    size: int
+    resize: int = 256
+
+    def __post_init__(self) -> None:
+        _check_sizes("resize", self.resize, self.size)
+
+    def __call__(self, image: Image.Image) -> Pixels:
+        """The crop (size, size, 3) of a Pillow image in mode RGB."""
+        width, height = image.size
+        short, long = min(width, height), max(width, height)
+        longer = int(self.resize * long / short)  # torchvision truncates
+        new = (self.resize, longer) if width <= height else (longer, self.resize)
+        if new != image.size:
+            image = image.resize(new, Image.Resampling.BILINEAR)
+        left, top = round((new[0] - self.size) / 2.0), round((new[1] - self.size) / 2.0)
+        return np.asarray(image.crop((left, top, left + self.size, top + self.size)))
+
+
+def resample(image: Pixels, region: Region, out: Pixels) -> None:
+    """Writes the region of the image (H, W, 3), resized and mirrored, into `out` (size, size, 3)."""
+    rows, columns = image.shape[:2]
+    top, left = min(round(region.top), rows - 1), min(round(region.left), columns - 1)
+    height = min(max(round(region.height), 1), rows - top)
+    width = min(max(round(region.width), 1), columns - left)
+    part = image[top : top + height, left : left + width]
+    size = out.shape[0]
+    sigma_y, sigma_x = _antialias_sigma(height / size), _antialias_sigma(width / size)
+    if sigma_y or sigma_x:
+        # Without a filter of its own an axis gets one too narrow to blur.
+        part = cv2.GaussianBlur(part, (0, 0), sigmaX=sigma_x or 1e-3, sigmaY=sigma_y or 1e-3)
+    resized = cv2.resize(part, (size, size), interpolation=cv2.INTER_LINEAR)
+    out[:] = resized[:, ::-1] if region.flip else resized
+
+
+def read_crop(data: bytes, crop: TrainingCrop, rng: np.random.Generator, out: Pixels) -> None:
+    """Decodes an image file, crops it at random and writes the crop into `out` (size, size, 3).
+
+    A JPEG file is decoded at a fraction of its size only where the crop keeps at least `size` pixels a side.
+
+    Raises:
+        CorruptImageError: not an image file, or a damaged one. What `out` then holds is undefined.
+    """
+    shape = jpeg_size(data)
+    if shape is not None:
+        height, width = shape
+        region = crop.region(height, width, rng)
+        min_height = math.ceil(height * min(1.0, crop.size / region.height))
+        min_width = math.ceil(width * min(1.0, crop.size / region.width))
+        image = decode_jpeg(data, min_height, min_width)
+        if image is not None:
+            resample(image, _scaled(region, image.shape[0] / height, image.shape[1] / width), out)
+            return
+        image = np.asarray(open_pillow(data))
+    else:
+        image = np.asarray(open_pillow(data))
+        region = crop.region(*image.shape[:2], rng)
+    resample(image, region, out)
+
+
+def read_center_crop(data: bytes, crop: CenterCrop, out: Pixels) -> None:
+    """Decodes an image file by Pillow and writes its central crop into `out` (size, size, 3).
+
+    Raises:
+        CorruptImageError: not an image file, or a damaged one.
+    """
+    out[:] = crop(open_pillow(data))
+
+
+def _scaled(region: Region, y: float, x: float) -> Region:
+    return Region(region.top * y, region.left * x, region.height * y, region.width * x, region.flip)
+
+
+def _antialias_sigma(scale: float) -> float:
+    return math.sqrt((scale * scale - 1) / 6) if scale > 1 else 0.0
+
+
+def _draw_flip(flip: bool, rng: np.random.Generator) -> bool:
+    return flip and rng.random() < 0.5
+
+
+def _check_sizes(name: str, value: int, at_least: int, bound: str = "size") -> None:
+    if value < at_least or at_least < 1:
+        raise ValueError(f"{name} is {value}, expected at least {bound} ({at_least}), which must be positive")
