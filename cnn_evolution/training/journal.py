@@ -31,7 +31,8 @@ class Journal:
         self._title, self._steps, self._images = title, steps, images_per_step
         self._active = active
         self._writer = SummaryWriter(str(directory / "tensorboard")) if active else None
-        self._began, self._first = time.perf_counter(), step
+        self._began: float | None = None
+        self._first = step
         self._bar = (
             Progress(
                 TextColumn("{task.description}"),
@@ -50,15 +51,16 @@ class Journal:
 
     def advance(self, step: int) -> None:
         """Moves the bar; the rate leaves out the first step, which compiles."""
-        if step == self._first + 1:
+        if self._began is None:
             self._began, self._first = time.perf_counter(), step
         if self._bar:
             self._bar.update(self._task, completed=step, rate=f"{self.rate(step):,.0f} images/s")
 
     def rate(self, step: int) -> float:
         """Images per second since the first step was done."""
-        seconds = time.perf_counter() - self._began
-        return (step - self._first) * self._images / seconds if seconds > 0 else 0.0
+        if self._began is None or step == self._first:
+            return 0.0
+        return (step - self._first) * self._images / (time.perf_counter() - self._began)
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Records the metrics of a step and, away from a terminal, prints them."""
