@@ -1,0 +1,100 @@
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnn_evolution.catalogue import model_info
+from cnn_evolution.data import CenterCrop, evaluation_batches, open_source
+from cnn_evolution.evaluation.errors import Errors, Member, count_errors, evaluate
+
+SPEC = model_info("alexnet")
+
+
+@settings(deadline=None, max_examples=50, derandomize=True)
+@given(st.data())
+def test_counts_equal_a_ranking_by_hand(data):
+    n, classes = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 9))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    scores = rng.permuted(np.tile(np.arange(classes), (n, 1)), axis=1).astype(np.float32)
+    labels = rng.integers(-1, classes, n)
+    ranks = [int((row > row[label]).sum()) for row, label in zip(scores, labels, strict=True) if label >= 0]
+    got = [int(count) for count in count_errors(jnp.asarray(scores), jnp.asarray(labels))]
+    assert got == [len(ranks), sum(rank >= 1 for rank in ranks), sum(rank >= 5 for rank in ranks)]
+
+
+def test_a_constant_answer_is_no_better_than_chance():
+    labels = jnp.arange(100)
+    assert [int(c) for c in count_errors(jnp.zeros((100, 100)), labels)] == [100, 99, 95]
+    assert [int(c) for c in count_errors(jnp.full((100, 100), jnp.nan), labels)] == [100, 99, 95]
+
+
+class Colours(nn.Module):
+    """Ranks the classes by the mean colours of the image, differently for every `seed`."""
+
+    seed: int
+
+    @nn.compact
+    def __call__(self, images, *, train=False):
+        weights = jax.random.normal(jax.random.key(self.seed), (3, 100))
+        return 10 * images.mean((1, 2)) @ weights
+
+
+def member(seed, size=40):
+    return Member(model=Colours(seed), spec=SPEC, variables={}, crop=CenterCrop(size=size, resize=48))
+
+
+@pytest.fixture(scope="module")
+def source():
+    return open_source("mini_ilsvrc/tiny", "validation")
+
+
+@pytest.mark.parametrize("batch_size", [2, 64, 150, 256])
+def test_every_image_counts_once_at_any_batch_size(source, batch_size):
+    seen = []
+    assert evaluate([member(0)], source, batch_size=batch_size, on_batch=seen.append) == evaluate(
+        [member(0)], source, batch_size=200
+    )
+    assert seen[-1] == len(source) == 200
+
+
+def test_an_ensemble_averages_probabilities_each_member_with_its_own_crop(source):
+    members = [member(0), member(1, size=32)]
+    total = np.zeros((200, 100))
+    labels = np.zeros(200, int)
+    for m in members:
+        (batch,) = evaluation_batches(source, batch_size=200, crop=m.crop)
+        images = (batch["image"] / 255 - np.array(SPEC.mean)) / np.array(SPEC.std)
+        total += jax.nn.softmax(m.model.apply({}, jnp.asarray(images, jnp.float32)))
+        labels = batch["label"]
+    expected = Errors(*(int(count) for count in count_errors(jnp.asarray(total), jnp.asarray(labels))))
+    assert evaluate(members, source, batch_size=50) == expected
+    assert expected != evaluate(members[:1], source, batch_size=50)
+
+
+def test_errors_are_percentages():
+    errors = Errors(images=200, top1_wrong=50, top5_wrong=3)
+    assert (errors.top1, errors.top5) == (25.0, 1.5)
+
+
+def test_no_member_is_an_error(source):
+    with pytest.raises(ValueError, match="at least one"):
+        evaluate([], source, batch_size=2)
+
+
+def test_a_corrupt_image_is_never_silent(source):
+    class Damaged:
+        def __len__(self):
+            return len(source)
+
+        def __getitem__(self, index):
+            data, label = source.records[index]
+            return (data[:200] if index == 7 else data), label
+
+    damaged = dataclasses.replace(source, records=Damaged())
+    with pytest.raises(ValueError, match="record 7"):
+        evaluate([member(0)], damaged, batch_size=50)
