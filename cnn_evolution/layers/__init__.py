@@ -2,10 +2,11 @@
 
 from cnn_evolution.layers.adaptive import adaptive_avg_pool
 from cnn_evolution.layers.attention import SqueezeExcite
-from cnn_evolution.layers.convolution import conv
+from cnn_evolution.layers.convolution import conv, convolve
 from cnn_evolution.layers.endpoints import endpoint, wanted
 from cnn_evolution.layers.initialisation import HE_FAN_IN, HE_FAN_OUT, kernel_init
 from cnn_evolution.layers.normalisation import batch_norm, local_response_norm
+from cnn_evolution.layers.platform import plain_convolutions
 from cnn_evolution.layers.pooling import avg_pool, global_avg_pool, max_pool
 from cnn_evolution.layers.width import scaled
 
@@ -17,11 +18,13 @@ __all__ = [
     "avg_pool",
     "batch_norm",
     "conv",
+    "convolve",
     "endpoint",
     "global_avg_pool",
     "kernel_init",
     "local_response_norm",
     "max_pool",
+    "plain_convolutions",
     "scaled",
     "wanted",
 ]

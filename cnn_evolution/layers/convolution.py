@@ -1,12 +1,19 @@
 """Convolution with torch's explicit integer padding, as a Linen module."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
-from jax import lax
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from cnn_evolution.layers import cpu
+from cnn_evolution.layers.platform import is_plain, on_cpu
 
 Size = int | tuple[int, int]
+DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
 def pair(size: Size) -> tuple[int, int]:
@@ -39,4 +46,98 @@ def conv(
     )
 
 
-convolve: Callable = lax.conv_general_dilated
+def convolve(
+    lhs: Array,
+    rhs: Array,
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = None,
+    feature_group_count: int = 1,
+    precision: Any = None,
+    **options: Any,
+) -> Array:
+    """`lax.conv_general_dilated`, in a form that is fast on a CPU when it is lowered for one.
+
+    That form covers 2-D convolutions of (N, H, W, C) in one floating type, with explicit padding and without dilation;
+    the rest, and everything within `plain_convolutions()`, is XLA's own. Gradients of any order are defined; forward
+    mode (`jax.jvp`) raises `TypeError` except within `plain_convolutions()`. A CPU ignores `precision`: it multiplies
+    in full.
+    """
+    plain = functools.partial(
+        lax.conv_general_dilated,
+        window_strides=window_strides,
+        padding=padding,
+        lhs_dilation=lhs_dilation,
+        rhs_dilation=rhs_dilation,
+        dimension_numbers=dimension_numbers,
+        feature_group_count=feature_group_count,
+        precision=precision,
+        **options,
+    )
+    dilated = any(d != 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
+    if is_plain() or dilated or options or isinstance(padding, str) or not _are_maps(lhs, rhs, dimension_numbers):
+        return plain(lhs, rhs)
+    # XLA's checks of the operands, with their messages; an empty result is left to XLA as well.
+    if jax.eval_shape(plain, lhs, rhs).size == 0:
+        return plain(lhs, rhs)
+    window = cpu.Window(
+        size=(rhs.shape[0], rhs.shape[1]),
+        strides=(window_strides[0], window_strides[1]),
+        padding=((padding[0][0], padding[0][1]), (padding[1][0], padding[1][1])),
+        map_size=(lhs.shape[1], lhs.shape[2]),
+    )
+    return _convolve(lhs, rhs, window, feature_group_count, precision)
+
+
+def _are_maps(lhs: Array, rhs: Array, dimension_numbers: Any) -> bool:
+    """Whether these are maps (N, H, W, C) and kernels (h, w, C / groups, C') of one floating type."""
+    return (
+        lhs.ndim == rhs.ndim == 4
+        and lhs.dtype == rhs.dtype
+        and jnp.issubdtype(lhs.dtype, jnp.floating)
+        and lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
+        == lax.conv_dimension_numbers(lhs.shape, rhs.shape, DIMENSIONS)
+    )
+
+
+# The gradients are defined around the choice of the platform, not inside it, so that only `x` and `kernel` are kept
+# for the backward pass, whatever the platform.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _convolve(x: Array, kernel: Array, window: cpu.Window, groups: int, precision: Any) -> Array:
+    return on_cpu(
+        lambda x, kernel: cpu.forward(x, kernel, window, groups), _plain(window, groups, precision), x, kernel
+    )
+
+
+def _forward(
+    x: Array, kernel: Array, window: cpu.Window, groups: int, precision: Any
+) -> tuple[Array, tuple[Array, Array]]:
+    return _convolve(x, kernel, window, groups, precision), (x, kernel)
+
+
+def _backward(
+    window: cpu.Window, groups: int, precision: Any, kept: tuple[Array, Array], dy: Array
+) -> tuple[Array, Array]:
+    def ours(x: Array, kernel: Array, dy: Array) -> tuple[Array, Array]:
+        return cpu.input_gradient(dy, kernel, window, groups), cpu.weight_gradient(x, dy, window, groups)
+
+    def plain(x: Array, kernel: Array, dy: Array) -> tuple[Array, Array]:
+        return jax.vjp(_plain(window, groups, precision), x, kernel)[1](dy)
+
+    return on_cpu(ours, plain, *kept, dy)
+
+
+def _plain(window: cpu.Window, groups: int, precision: Any) -> Any:
+    return functools.partial(
+        lax.conv_general_dilated,
+        window_strides=window.strides,
+        padding=window.padding,
+        dimension_numbers=DIMENSIONS,
+        feature_group_count=groups,
+        precision=precision,
+    )
+
+
+_convolve.defvjp(_forward, _backward)

@@ -4,7 +4,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array, lax
 
+from cnn_evolution.layers import cpu
 from cnn_evolution.layers.convolution import Size, pair
+from cnn_evolution.layers.platform import is_plain, on_cpu
 
 
 def _pads(size: int, window: int, stride: int, padding: int, ceil_mode: bool) -> tuple[int, int]:
@@ -34,7 +36,15 @@ def max_pool(
     x: Array, window: Size, stride: Size | None = None, padding: Size = 0, *, ceil_mode: bool = False
 ) -> Array:
     """Maximum over windows, (N, H, W, C) -> (N, H', W', C); the stride defaults to the window."""
-    return nn.max_pool(x, *_window(x, window, stride, padding, ceil_mode))
+    window, stride, pads = _window(x, window, stride, padding, ceil_mode)
+
+    def plain(x: Array) -> Array:
+        return nn.max_pool(x, window, stride, pads)
+
+    if is_plain() or window[0] * window[1] > cpu.MAX_POOL_TAPS:
+        return plain(x)
+    on_map = cpu.Window(size=window, strides=stride, padding=(pads[0], pads[1]), map_size=(x.shape[1], x.shape[2]))
+    return on_cpu(lambda x: cpu.max_pool(x, on_map), plain, x)
 
 
 def avg_pool(

@@ -1,0 +1,94 @@
+"""Max-pooling equals XLA's: values and gradient, ties included."""
+
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from cnn_evolution.layers import max_pool, plain_convolutions
+
+
+def small_integers(*shape, dtype=jnp.float32, seed=0):
+    """Few distinct values, so that most windows have several maxima; sums of gradients are exact."""
+    return jnp.asarray(np.random.default_rng(seed).integers(-3, 3, size=shape), dtype)
+
+
+def value_and_gradient(x, **options):
+    def run(x):
+        y, vjp = jax.vjp(lambda x: max_pool(x, **options), x)
+        return y, *vjp(small_integers(*y.shape, dtype=y.dtype, seed=7))
+
+    return jax.jit(run)(x)
+
+
+def assert_same(x, **options):
+    actual = value_and_gradient(x, **options)
+    with plain_convolutions():
+        expected = value_and_gradient(x, **options)
+    for a, e in zip(actual, expected, strict=True):
+        assert a.dtype == e.dtype
+        np.testing.assert_array_equal(np.asarray(a, np.float32), np.asarray(e, np.float32))
+
+
+@st.composite
+def pools(draw):
+    """(map shape, options) in which every window sees a pixel."""
+    window = tuple(draw(st.integers(1, 5)) for _ in range(2))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in window)
+    options = {
+        "window": window,
+        "stride": tuple(draw(st.integers(1, 4)) for _ in range(2)),
+        "padding": padding,
+        "ceil_mode": draw(st.booleans()),
+    }
+    shape = [k - p + draw(st.integers(0, 8)) for k, p in zip(window, padding, strict=True)]
+    return (draw(st.integers(1, 3)), *shape, draw(st.integers(1, 4))), options
+
+
+@settings(deadline=None, max_examples=50, derandomize=True)
+@given(pools(), st.sampled_from([jnp.float32, jnp.bfloat16]))
+def test_equals_lax_for_any_shape(pool, dtype):
+    shape, options = pool
+    assert_same(small_integers(*shape, dtype=dtype), **options)
+
+
+def test_large_windows_are_left_to_lax():
+    x = small_integers(1, 13, 13, 2)
+    assert "platform_index" not in str(jax.make_jaxpr(lambda x: max_pool(x, 12, 1))(x))
+    assert_same(x, window=12, stride=1)
+
+
+def test_transformations():
+    x = small_integers(2, 3, 9, 9, 4)
+    gradient = jax.grad(lambda x: jnp.sum(jnp.sin(max_pool(x, 3, 2, 1))))
+    expected = jnp.stack([gradient(x[0]), gradient(x[1])])
+    np.testing.assert_allclose(jax.vmap(gradient)(x), expected, atol=1e-6)
+    np.testing.assert_allclose(jax.pmap(gradient)(x[:1]), expected[:1], atol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.checkpoint(gradient))(x[0]), expected[0], atol=1e-6)
+    assert jax.eval_shape(lambda x: max_pool(x, 3, 2), x[0]).shape == (3, 4, 4, 4)
+
+
+def test_each_platform_gets_its_own_form():
+    program = jax.jit(jax.grad(lambda x: jnp.sum(max_pool(x, 3, 2))))
+    x = small_integers(1, 9, 9, 4)
+    assert "select_and_scatter" in jax.export.export(program, platforms=["tpu"])(x).mlir_module()
+    assert "select_and_scatter" not in jax.export.export(program, platforms=["cpu"])(x).mlir_module()
+
+
+def test_second_derivative():
+    x = small_integers(1, 7, 7, 2)
+
+    def norm(x):
+        return jnp.sum(jnp.square(jax.grad(lambda x: jnp.sum(jnp.sin(max_pool(x, 3, 2))))(x)))
+
+    actual = jax.grad(norm)(x)
+    with plain_convolutions():
+        np.testing.assert_allclose(actual, jax.grad(norm)(x), atol=1e-5)
+
+
+def test_forward_mode_raises():
+    x = small_integers(1, 7, 7, 2)
+    with pytest.raises(TypeError, match="custom_vjp"):
+        jax.jvp(lambda x: max_pool(x, 2), (x,), (x,))
