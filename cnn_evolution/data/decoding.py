@@ -28,7 +28,7 @@ def open_pillow(data: bytes) -> Image.Image:
         CorruptImageError: not an image file, or a truncated one.
     """
     try:
-        image = Image.open(io.BytesIO(data))
+        image: Image.Image = Image.open(io.BytesIO(data))
         image.load()
     except Exception as error:  # each of Pillow's plugins raises its own kind of error for damaged files
         raise CorruptImageError(str(error)) from error

@@ -10,15 +10,17 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_evolution.data.decoding import CorruptImageError
+from cnn_evolution.data.decoding import CorruptImageError, open_pillow
 from cnn_evolution.data.sources import ImageSource
 from cnn_evolution.data.transforms import CenterCrop, TrainingCrop, read_center_crop, read_crop
 
+_PADDING = -1
 _logger = logging.getLogger(__name__)
 
 
@@ -106,10 +108,38 @@ def evaluation_batches(
     import grain
 
     batches = -(-len(source) // batch_size)
-    positions = grain.MapDataset.range(batches * batch_size)[process_index::process_count].batch(
-        batch_size // process_count, batch_fn=tuple
+    positions = (
+        grain.MapDataset.range(batches * batch_size)
+        .map(partial(_position_or_padding, examples=len(source)))[process_index::process_count]
+        .batch(batch_size // process_count, batch_fn=tuple)
     )
     return _read(source, positions, _EvaluationReader(source, crop), workers, max_corrupt)
+
+
+def _check_batch(batch_size: int, process_index: int, process_count: int, workers: int) -> None:
+    if process_count < 1 or not 0 <= process_index < process_count:
+        raise ValueError(f"process_index is {process_index} of process_count {process_count}, expected 0 to count - 1")
+    if batch_size < 1 or batch_size % process_count:
+        nearest = max(1, round(batch_size / process_count)) * process_count
+        raise ValueError(
+            f"batch_size is {batch_size}, expected a positive multiple of the {process_count} processes; "
+            f"the nearest is {nearest}"
+        )
+    if workers < 0:
+        raise ValueError(f"workers is {workers}, expected 0 (threads of this process) or more")
+
+
+def _position(index: int, _: int) -> int:
+    """epoch * number of examples + index of the record, as Grain counts through the epochs."""
+    return index
+
+
+def _position_or_padding(position: int, examples: int) -> int:
+    return position if position < examples else _PADDING
+
+
+def _empty_batch(rows: int, size: int) -> Batch:
+    return {"image": np.zeros((rows, size, size, 3), np.uint8), "label": np.full(rows, -1, np.int32)}
 
 
 @dataclass(frozen=True)
@@ -136,7 +166,7 @@ class _TrainingReader:
 
 @dataclass(frozen=True)
 class _EvaluationReader:
-    """Positions in the split, and beyond its end -> the batch."""
+    """Positions in the split, or `_PADDING` -> the batch."""
 
     source: ImageSource
     crop: CenterCrop
@@ -144,14 +174,14 @@ class _EvaluationReader:
     def __call__(self, positions: Sequence[int]) -> Batch:
         batch = _empty_batch(len(positions), self.crop.size)
         for row, position in enumerate(positions):
-            if position >= len(self.source):
-                break
+            if position == _PADDING:
+                continue
             data, label = self.source.records[position]
             try:
                 read_center_crop(data, self.crop, batch["image"][row])
                 batch["label"][row] = label
             except CorruptImageError:
-                pass
+                batch["image"][row] = 0
         return batch
 
 
@@ -181,11 +211,30 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
         for number, batch in enumerate(iterator):
             missing = np.flatnonzero(batch["label"] < 0)
             if missing.size:
-                _count_corrupt(source, [positions[number][row] for row in missing], corrupt, max_corrupt)
+                rows = [positions[number][row] for row in missing]
+                _count_corrupt(source, [p % len(source) for p in rows if p != _PADDING], corrupt, max_corrupt)
             yield batch
     finally:
         iterator.close()
 
 
-def _count_corrupt(source: ImageSource, positions: Sequence[int], corrupt: set[int], max_corrupt: int) -> None:
-    raise NotImplementedError
+def _count_corrupt(source: ImageSource, indices: Sequence[int], corrupt: set[int], max_corrupt: int) -> None:
+    """Adds the records to `corrupt`, logs each that is new, and raises above the limit."""
+    for index in sorted(set(indices) - corrupt):
+        corrupt.add(index)
+        message = f"record {index} of {source.name}, split {source.split}, is no intact image: {_reason(source, index)}"
+        if len(corrupt) > max_corrupt:
+            raise ValueError(
+                f"{message}. That makes {len(corrupt)} corrupt images, {max_corrupt} are allowed (max_corrupt): "
+                f"records {', '.join(map(str, sorted(corrupt)))}."
+            )
+        _logger.warning("%s. Its row is left empty.", message)
+
+
+def _reason(source: ImageSource, index: int) -> str:
+    """Why it cannot be decoded. The worker that found out may be another process, so ask again."""
+    try:
+        open_pillow(source.records[index][0])
+    except CorruptImageError as error:
+        return str(error)
+    return "damaged"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm"})
 
@@ -52,9 +52,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("CNN_EVOLUTION_DATA") or "~/.cache/cnn_evolution").expanduser()
 
 
-def open_source(
-    name: str, split: str, *, data_dir: Path | str | None = None, label: str = "label"
-) -> ImageSource:
+def open_source(name: str, split: str, *, data_dir: Path | str | None = None, label: str = "label") -> ImageSource:
     """Opens a split of a data set.
 
     Args:
@@ -152,22 +150,26 @@ def _how_to_prepare(name: str, root: Path) -> str:
 
 
 class _TfdsRecords:
-    def __init__(self, data_source: Sequence[dict[str, Any]], label: str) -> None:
+    """Records of serialised `tf.train.Example`s, of which it reads two features: TFDS's own parser takes 90 us more."""
+
+    def __init__(self, data_source: Sequence[bytes], label: str) -> None:
         self._data_source, self._label = data_source, label
 
     def __len__(self) -> int:
         return len(self._data_source)
 
     def __getitem__(self, index: int) -> tuple[bytes, int]:
-        example = self._data_source[index]
-        return example["image"], int(example[self._label])
+        from tensorflow_datasets.proto import tf_example_pb2
+
+        features = tf_example_pb2.Example.FromString(self._data_source[index]).features.feature
+        return features["image"].bytes_list.value[0], features[self._label].int64_list.value[0]
 
 
 def _open_tfds(name: str, directory: Path, split: str, label: str) -> ImageSource:
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(directory)
-    features = builder.info.features
+    features = dict(builder.info.features.items())
     labels = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
     if not isinstance(features.get("image"), tfds.features.Image) or not labels:
         raise ValueError(
@@ -185,8 +187,8 @@ def _open_tfds(name: str, directory: Path, split: str, label: str) -> ImageSourc
             f"tfds convert_format --dataset_version_dir={directory} --out_file_format=array_record"
         )
     # The files stay encoded: the reader decodes them, and only the part that it needs.
-    decoders = {"image": tfds.decode.SkipDecoding()}
-    data_source = builder.as_data_source(split, decoders=decoders, file_format="array_record")
+    raw = tfds.decode.DeserializeMethod.RAW_BYTES
+    data_source = builder.as_data_source(split, deserialize_method=raw, file_format="array_record")
     records = _TfdsRecords(data_source, label)
     if len(records) == 0:
         raise ValueError(f"split {split!r} of {name!r} is empty")

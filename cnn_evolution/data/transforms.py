@@ -11,7 +11,7 @@ for the interpolation, and cheaper, since what is outside the crop is not resize
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -68,7 +68,8 @@ class FixedScaleCrop:
     def region(self, height: int, width: int, rng: np.random.Generator) -> Region:
         short = min(height, width)
         scale = short / self.resize
-        y, x = rng.integers(self.resize - self.size + 1, size=2)
+        positions = self.resize - self.size + 1
+        y, x = int(positions * rng.random()), int(positions * rng.random())
         top, left = (height - short) / 2 + y * scale, (width - short) / 2 + x * scale
         return Region(top, left, self.size * scale, self.size * scale, _draw_flip(self.flip, rng))
 
@@ -98,8 +99,8 @@ class ScaleJitterCrop:
     def region(self, height: int, width: int, rng: np.random.Generator) -> Region:
         scale = min(height, width) / rng.integers(self.low, self.high + 1)
         side = self.size * scale
-        y, x = rng.random(2)
-        return Region(y * (height - side), x * (width - side), side, side, _draw_flip(self.flip, rng))
+        top, left = rng.random() * (height - side), rng.random() * (width - side)
+        return Region(top, left, side, side, _draw_flip(self.flip, rng))
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def resample(image: Pixels, region: Region, out: Pixels) -> None:
     top, left = min(round(region.top), rows - 1), min(round(region.left), columns - 1)
     height = min(max(round(region.height), 1), rows - top)
     width = min(max(round(region.width), 1), columns - left)
-    part = image[top : top + height, left : left + width]
+    part: NDArray[Any] = image[top : top + height, left : left + width]
     size = out.shape[0]
     sigma_y, sigma_x = _antialias_sigma(height / size), _antialias_sigma(width / size)
     if sigma_y or sigma_x:
@@ -206,7 +207,7 @@ def read_crop(data: bytes, crop: TrainingCrop, rng: np.random.Generator, out: Pi
         image = np.asarray(open_pillow(data))
     else:
         image = np.asarray(open_pillow(data))
-        region = crop.region(*image.shape[:2], rng)
+        region = crop.region(image.shape[0], image.shape[1], rng)
     resample(image, region, out)
 
 

@@ -81,7 +81,7 @@ def _background(x: Plane, y: Plane, rng: np.random.Generator, difficulty: Diffic
     elif kind == 3:
         mix = sharpen(np.sin(rng.uniform(8, 40) * along), 1.25)
     else:
-        mix = smooth_noise(rng, *x.shape, cell=min(x.shape) * (0.35 if kind == 1 else 0.09))
+        mix = smooth_noise(rng, x.shape, cell=min(x.shape) * (0.35 if kind == 1 else 0.09))
     return first + mix[..., None] * (second - first)
 
 

@@ -14,11 +14,12 @@ Plane = NDArray[np.float64]
 Texture = Callable[[Plane, Plane, NDArray[np.bool_], float, np.random.Generator], Plane]
 
 
-def smooth_noise(rng: np.random.Generator, height: int, width: int, cell: float) -> Plane:
+def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], cell: float) -> Plane:
     """Random values between 0 and 1 (height, width), smooth over about `cell` pixels.
 
     Pillow interpolates a lattice of random bytes in integers, so the values do not depend on the machine.
     """
+    height, width = shape
     rows, columns = height / cell, width / cell
     lattice = rng.integers(0, 256, (int(rows) + 2, int(columns) + 2), dtype=np.uint8)
     y, x = rng.random(2)
@@ -69,12 +70,12 @@ def _zigzag(u: Plane, v: Plane, inside: NDArray[np.bool_], unit: float, rng: np.
 
 
 def _cloudy(u: Plane, v: Plane, inside: NDArray[np.bool_], unit: float, rng: np.random.Generator) -> Plane:
-    noise = smooth_noise(rng, *u.shape, cell=0.50 * unit)
+    noise = smooth_noise(rng, u.shape, cell=0.50 * unit)
     return sharpen(noise - np.median(noise[inside]), 4)
 
 
 def _grainy(u: Plane, v: Plane, inside: NDArray[np.bool_], unit: float, rng: np.random.Generator) -> Plane:
-    noise = smooth_noise(rng, *u.shape, cell=0.14 * unit)
+    noise = smooth_noise(rng, u.shape, cell=0.14 * unit)
     return sharpen(noise - np.median(noise[inside]), 4)
 
 
