@@ -62,7 +62,9 @@ def wait_for_step(process, run_dir, step):
 
 
 def losses(run_dir):
-    return [(record["step"], record["loss"], record["gradient_norm"]) for record in read_lines(run_dir / "metrics.jsonl")]
+    return [
+        (record["step"], record["loss"], record["gradient_norm"]) for record in read_lines(run_dir / "metrics.jsonl")
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,5 @@
+"""Placeholder."""
+
+
+def reuse_large_buffers() -> None:
+    """Nothing yet."""
