@@ -107,7 +107,7 @@ class AuxiliaryClassifier(nn.Module):
             x = layers.adaptive_avg_pool(x, 4)
         else:
             window = (min(5, x.shape[1]), min(5, x.shape[2]))  # maps of small images are smaller than the window
-            x = layers.avg_pool(x, window, 3)  # N x 4 x 4 x 512, or 528 after 4d
+            x = nn.avg_pool(x, window, (3, 3))  # N x 4 x 4 x 512, or 528 after 4d
         x = self.layer(x, self.scale(128), 1, name="conv")  # N x 4 x 4 x 128
         x = x.reshape(x.shape[0], -1)  # N x 2048
         x = nn.relu(self.dense(self.scale(1024), name="fc1")(x))  # N x 1024

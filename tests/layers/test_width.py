@@ -1,0 +1,26 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnn_evolution import layers
+
+
+@given(channels=st.integers(1, 4096))
+@settings(deadline=None, derandomize=True, max_examples=50)
+def test_full_width_changes_nothing(channels):
+    assert layers.scaled(1.0)(channels) == channels
+
+
+@given(channels=st.integers(1, 4096), width=st.floats(0.01, 4))
+@settings(deadline=None, derandomize=True, max_examples=50)
+def test_scaled_channels_are_multiples_of_eight_and_near(channels, width):
+    if width != 1:
+        scaled = layers.scaled(width)(channels)
+        assert scaled % 8 == 0 and scaled >= 8
+        assert scaled == 8 or abs(scaled - channels * width) <= 4
+
+
+@pytest.mark.parametrize("width", [0, -1.0])
+def test_width_must_be_positive(width):
+    with pytest.raises(ValueError, match=f"width is {width}; expected a number above 0"):
+        layers.scaled(width)

@@ -1,0 +1,94 @@
+"""What the tests of all families share: abstract evaluation, which costs no computing, and narrow networks."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import cnn_evolution as ce
+
+
+@dataclasses.dataclass(frozen=True)
+class Trace:
+    """What one image of `size` pixels meets in a network, from shapes alone."""
+
+    variables: dict
+    macs: int
+    logits: jax.ShapeDtypeStruct
+    endpoints: dict
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Every endpoint's shape without the batch."""
+        return {name: x.shape[1:] for name, x in self.endpoints.items()}
+
+
+def count(tree) -> int:
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+
+
+@functools.cache
+def _trace(model: nn.Module, size: int) -> Trace:
+    macs = []
+
+    def intercept(call, args, kwargs, context):
+        y = call(*args, **kwargs)
+        if isinstance(context.module, nn.Conv | nn.Dense) and context.method_name == "__call__":
+            kernel = context.module.get_variable("params", "kernel")
+            macs.append(math.prod(kernel.shape[:-1]) * math.prod(y.shape[1:]))
+        return y
+
+    images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), images)
+    with nn.intercept_methods(intercept):
+        logits, state = jax.eval_shape(lambda v, x: model.apply(v, x, mutable=["endpoints"]), variables, images)
+    return Trace(variables, sum(macs), logits, state["endpoints"])
+
+
+@pytest.fixture(scope="session")
+def trace() -> Callable[[nn.Module, int], Trace]:
+    return _trace
+
+
+@pytest.fixture(scope="session")
+def published() -> Callable[[str], Trace]:
+    """The trace of a network as published, at its published image size."""
+    return lambda name: _trace(ce.create_model(name), ce.model_info(name).input_size)
+
+
+@pytest.fixture(scope="session")
+def parameters() -> Callable:
+    return count
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[[nn.Module, int], dict]:
+    """Variables for images of some size, drawn by NumPy: initialising takes a second or more to compile."""
+
+    def variables(model: nn.Module, size: int) -> dict:
+        rng = np.random.default_rng(0)
+
+        def value(path, leaf) -> np.ndarray:
+            if path[-1].key == "kernel":
+                return (rng.standard_normal(leaf.shape) * (2 / math.prod(leaf.shape[:-1])) ** 0.5).astype(np.float32)
+            return np.full(leaf.shape, path[-1].key in {"scale", "var"}, np.float32)
+
+        return jax.tree_util.tree_map_with_path(value, _trace(model, size).variables)
+
+    return variables
+
+
+@pytest.fixture(scope="session")
+def initialise() -> Callable[[nn.Module, int], dict]:
+    """The parameters that a model starts from; this kind of key compiles in a third of the usual time."""
+
+    def params(model: nn.Module, size: int) -> dict:
+        return jax.jit(model.init)(jax.random.key(0, impl="rbg"), jnp.zeros((1, size, size, 3)))["params"]
+
+    return params
