@@ -8,6 +8,7 @@ that `targets.sum(-1)` is each row's weight in the loss. Mixing leaves these wei
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,13 @@ RGB_COMPONENTS = (
     (-0.5808, -0.0045, -0.8140),
     (-0.5836, -0.6948, 0.4203),
 )
+
+
+class Pixels(NamedTuple):
+    """What a network takes for zero and one: mean and deviation of R, G and B, for pixels in [0, 1]."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
 
 
 def _unit_range(images: Array) -> Array:

@@ -11,9 +11,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from cnn_evolution.data import CenterCrop, ImageSource, evaluation_batches
-from cnn_evolution.data.augment import normalise
+from cnn_evolution.data.augment import Pixels, normalise
 from cnn_evolution.parallel import AXIS, map_count, map_prediction, split_over_devices
-from cnn_evolution.spec import ModelSpec
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,13 +21,13 @@ class Member:
 
     Attributes:
       model: The module.
-      spec: Its entry in the catalogue, for the normalisation of the images.
+      pixels: The scale of the pixels that it takes.
       variables: Its weights and running statistics.
       crop: Short side and centre crop, in pixels.
     """
 
     model: nn.Module
-    spec: ModelSpec
+    pixels: Pixels
     variables: Any
     crop: CenterCrop
 
@@ -64,11 +63,11 @@ def count_errors(probabilities: Array, labels: Array) -> tuple[Array, Array, Arr
 
 
 @functools.cache
-def _predictor(model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> Callable[[Any, Any], Any]:
+def _predictor(model: nn.Module, pixels: Pixels) -> Callable[[Any, Any], Any]:
     """The compiled network; kept, so that an ensemble of networks evaluated before compiles nothing."""
 
     def probabilities(variables: Any, images: Array) -> Array:
-        return jax.nn.softmax(model.apply(variables, normalise(images, mean, std)))
+        return jax.nn.softmax(model.apply(variables, normalise(images, *pixels)))
 
     return map_prediction(probabilities)
 
@@ -108,7 +107,7 @@ def evaluate(
         )
         for crop in crops
     ]
-    predictors = [_predictor(m.model, tuple(m.spec.mean), tuple(m.spec.std)) for m in members]
+    predictors = [_predictor(member.model, member.pixels) for member in members]
     totals = [0, 0, 0]
     for batches in zip(*streams, strict=True):
         batch_of = dict(zip(crops, map(split_over_devices, batches), strict=True))

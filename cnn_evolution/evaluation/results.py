@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def make_result(model: str, protocol: str, source: ImageSource, errors: Errors, 
         images=errors.images,
         top1_error=errors.top1,
         top5_error=errors.top5,
-        config=config,
+        config=json.loads(json.dumps(config)),  # as it will be read back, with lists for tuples
         versions={name: importlib.metadata.version(name) for name in libraries},
     )
 

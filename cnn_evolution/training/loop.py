@@ -95,7 +95,7 @@ def _train_steps(
     run_dir: Path,
 ) -> TrainState:
     recipe = run.recipe
-    step = map_step(make_train_step(run.model, run.spec, recipe, run.optimizer, run.schedule, run.train.num_classes))
+    step = map_step(make_train_step(run.model, run.pixels, recipe, run.optimizer, run.schedule, run.train.num_classes))
     batches = train_batches(
         run.train,
         batch_size=recipe.batch_size,

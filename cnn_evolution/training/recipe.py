@@ -64,6 +64,8 @@ class DataConfig:
       evaluation_split: Split to evaluate on; every one of its images counts once.
       size: Side of the square crop that the network sees, in pixels.
       evaluation_resize: Length of the short side, in pixels, before the centre crop of `size`.
+      pixels: What the network sees: standardised (zero mean and unit deviation), or centred (0 to 255 minus the mean),
+        which is what the papers before batch normalisation did and chose their initialisation for.
     """
 
     dataset: str = "imagenet2012"
@@ -71,6 +73,7 @@ class DataConfig:
     evaluation_split: str = "validation"
     size: int = 224
     evaluation_resize: int = 256
+    pixels: Literal["standardised", "centred"] = "standardised"
 
     def __post_init__(self):
         _check(self.size > 0, "data.size", self.size, "a number of pixels above 0")

@@ -29,6 +29,9 @@ _ALEXNET = Recipe(
     batch_size=128,
 )
 
+# The papers up to 2014 subtract the mean from pixels of 0 to 255, and their initialisation counts on it.
+_CENTRED = ("alexnet", "zfnet", "zfnet_b", "vgg11", "vgg13", "vgg16", "vgg19", "googlenet")
+
 # Zeiler & Fergus 2014, section 3: batch 128, 70 epochs, rate lowered by hand. The paper uses ten fixed crops, which the
 # random crop contains; weight decay is not stated, AlexNet's is used.
 _ZFNET = dataclasses.replace(
@@ -114,7 +117,11 @@ def published_recipe(name: str) -> Recipe:
     return dataclasses.replace(
         recipe,
         model=dataclasses.replace(recipe.model, name=name),
-        data=DataConfig(size=spec.input_size, evaluation_resize=max(256, spec.input_size)),
+        data=DataConfig(
+            size=spec.input_size,
+            evaluation_resize=max(256, spec.input_size),
+            pixels="centred" if name in _CENTRED else "standardised",
+        ),
     )
 
 

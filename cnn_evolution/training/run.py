@@ -19,6 +19,7 @@ from cnn_evolution.data import (
     ScaleJitterCrop,
     open_source,
 )
+from cnn_evolution.data.augment import Pixels
 from cnn_evolution.evaluation.errors import Member
 from cnn_evolution.parallel import AXIS, check_batch_size, replicated
 from cnn_evolution.spec import ModelSpec
@@ -71,6 +72,13 @@ class Run:
         return jax.jit(init, out_shardings=replicated())(self.recipe.seed)
 
     @property
+    def pixels(self) -> Pixels:
+        """The scale of the pixels that the recipe asks for."""
+        if self.recipe.data.pixels == "centred":
+            return Pixels(self.spec.mean, (1 / 255,) * 3)
+        return Pixels(self.spec.mean, self.spec.std)
+
+    @property
     def protocol(self) -> str:
         """How evaluation crops an image, in words."""
         return f"centre crop {self.recipe.data.size} of short side {self.recipe.data.evaluation_resize}"
@@ -80,7 +88,7 @@ class Run:
         data = self.recipe.data
         return Member(
             model=self.model,
-            spec=self.spec,
+            pixels=self.pixels,
             variables=state.variables(),
             crop=CenterCrop(size=data.size, resize=data.evaluation_resize),
         )

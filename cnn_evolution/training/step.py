@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-from cnn_evolution.data.augment import cutmix, mixup, normalise, one_hot_smoothed, pca_colour_noise
+from cnn_evolution.data.augment import Pixels, cutmix, mixup, normalise, one_hot_smoothed, pca_colour_noise
 from cnn_evolution.parallel import AXIS
-from cnn_evolution.spec import ModelSpec
 from cnn_evolution.training.recipe import AugmentConfig, Recipe
 from cnn_evolution.training.state import TrainState
 
@@ -20,7 +19,7 @@ Metrics = dict[str, Array]
 
 
 def augment(
-    key: Array, batch: Batch, config: AugmentConfig, num_classes: int, smoothing: float, spec: ModelSpec
+    key: Array, batch: Batch, config: AugmentConfig, num_classes: int, smoothing: float, pixels: Pixels
 ) -> tuple[Array, Array]:
     """A batch as read -> normalised images (N, H, W, 3) and soft targets (N, num_classes).
 
@@ -30,7 +29,7 @@ def augment(
     images = batch["image"]
     if config.pca_noise:
         images = pca_colour_noise(keys[0], images, config.pca_noise)
-    images = normalise(images, spec.mean, spec.std)
+    images = normalise(images, *pixels)
     targets = one_hot_smoothed(batch["label"], num_classes, smoothing)
     mixed = mixup(keys[1], images, targets, config.mixup) if config.mixup else (images, targets)
     cut = cutmix(keys[2], images, targets, config.cutmix) if config.cutmix else (images, targets)
@@ -59,7 +58,7 @@ def summed_loss(
 
 def make_train_step(
     model: nn.Module,
-    spec: ModelSpec,
+    pixels: Pixels,
     recipe: Recipe,
     optimizer: optax.GradientTransformation,
     schedule: optax.Schedule,
@@ -82,7 +81,7 @@ def make_train_step(
             grads, batch_stats, sums = carry
             key, batch = x
             noise_key, dropout_key = jax.random.split(key)
-            images, targets = augment(noise_key, batch, recipe.augment, num_classes, recipe.label_smoothing, spec)
+            images, targets = augment(noise_key, batch, recipe.augment, num_classes, recipe.label_smoothing, pixels)
             (loss, (batch_stats, logits)), new = jax.value_and_grad(summed_loss, argnums=1, has_aux=True)(
                 model, state.params, batch_stats, images, targets, dropout_key, recipe.aux_weight
             )

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnn_evolution.catalogue import model_info
 from cnn_evolution.data import CenterCrop, evaluation_batches, open_source
+from cnn_evolution.data.augment import Pixels
 from cnn_evolution.evaluation.errors import Errors, Member, count_errors, evaluate
 
-SPEC = model_info("alexnet")
+PIXELS = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @settings(deadline=None, max_examples=50, derandomize=True)
@@ -45,7 +45,7 @@ class Colours(nn.Module):
 
 
 def member(seed, size=40):
-    return Member(model=Colours(seed), spec=SPEC, variables={}, crop=CenterCrop(size=size, resize=48))
+    return Member(model=Colours(seed), pixels=PIXELS, variables={}, crop=CenterCrop(size=size, resize=48))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_an_ensemble_averages_probabilities_each_member_with_its_own_crop(source
     labels = np.zeros(200, int)
     for m in members:
         (batch,) = evaluation_batches(source, batch_size=200, crop=m.crop)
-        images = (batch["image"] / 255 - np.array(SPEC.mean)) / np.array(SPEC.std)
+        images = (batch["image"] / 255 - np.array(PIXELS.mean)) / np.array(PIXELS.std)
         total += jax.nn.softmax(m.model.apply({}, jnp.asarray(images, jnp.float32)))
         labels = batch["label"]
     expected = Errors(*(int(count) for count in count_errors(jnp.asarray(total), jnp.asarray(labels))))

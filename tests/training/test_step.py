@@ -8,14 +8,14 @@ import numpy as np
 import optax
 import pytest
 
-from cnn_evolution.catalogue import model_info
+from cnn_evolution.data.augment import Pixels
 from cnn_evolution.parallel import AXIS, map_step, split_over_devices
 from cnn_evolution.training.optimizer import make_optimizer, make_schedule
 from cnn_evolution.training.recipe import AugmentConfig, ModelConfig, OptimizerConfig, Recipe, ScheduleConfig
 from cnn_evolution.training.state import init_state
 from cnn_evolution.training.step import make_train_step
 
-SPEC = model_info("alexnet")
+PIXELS = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 RECIPE = Recipe(
     model=ModelConfig(name="alexnet"),
     augment=AugmentConfig(flip=False),
@@ -58,7 +58,7 @@ def run(batches, recipe=RECIPE, model=None, devices=2):
     schedule = make_schedule(recipe.schedule, recipe.optimizer.learning_rate, 1, 10)
     optimizer = make_optimizer(recipe.optimizer, schedule)
     state = init_state(model, optimizer, recipe.seed, 4, ema=recipe.ema_decay > 0)
-    step = make_train_step(model, SPEC, recipe, optimizer, schedule, 5)
+    step = make_train_step(model, PIXELS, recipe, optimizer, schedule, 5)
     if devices == 2:
         mapped, split = map_step(step), split_over_devices
     else:
@@ -83,7 +83,7 @@ def test_two_devices_compute_what_one_computes(model):
 def test_batch_statistics_of_replicas_are_averaged_unless_synchronised():
     model = Network(batch_norm=True)
     state, _ = run(BATCHES[:1], model=model)
-    images = (BATCHES[0]["image"] / 255 - np.array(SPEC.mean)) / np.array(SPEC.std)
+    images = (BATCHES[0]["image"] / 255 - np.array(PIXELS.mean)) / np.array(PIXELS.std)
     halves = images.mean((1, 2)).reshape(2, 4, 3)
     stats = state.batch_stats["BatchNorm_0"]
     np.testing.assert_allclose(stats["mean"], 0.1 * halves.mean(1).mean(0), rtol=1e-4, atol=1e-6)
@@ -93,7 +93,7 @@ def test_batch_statistics_of_replicas_are_averaged_unless_synchronised():
 def test_the_update_is_the_gradient_of_the_mean_cross_entropy():
     model = Network()
     params = init_state(model, optax.identity(), 0, 4).params
-    images = jnp.asarray((BATCHES[0]["image"] / 255 - np.array(SPEC.mean)) / np.array(SPEC.std), jnp.float32)
+    images = jnp.asarray((BATCHES[0]["image"] / 255 - np.array(PIXELS.mean)) / np.array(PIXELS.std), jnp.float32)
 
     def loss(params):
         logits = model.apply({"params": params}, images)
@@ -149,7 +149,7 @@ def test_augmentation_on_the_device_follows_the_seed_and_the_step():
 def test_label_smoothing_spreads_a_share_of_the_target_over_all_classes():
     logits = Network().apply(
         {"params": init_state(Network(), optax.identity(), 0, 4).params},
-        jnp.asarray((BATCHES[0]["image"] / 255 - np.array(SPEC.mean)) / np.array(SPEC.std), jnp.float32),
+        jnp.asarray((BATCHES[0]["image"] / 255 - np.array(PIXELS.mean)) / np.array(PIXELS.std), jnp.float32),
     )
     log_p = jax.nn.log_softmax(logits)
     expected = -(0.8 * log_p[jnp.arange(8), BATCHES[0]["label"]] + 0.2 * log_p.mean(-1)).mean()
