@@ -203,7 +203,8 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
             grain.multiprocessing.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)
         )
     else:
-        threads = min(os.cpu_count() or 1, 8)
+        # Small images take more Python than decoding, and threads that wait for each other's Python only cost time.
+        threads = min(os.cpu_count() or 1, 8) if reader.crop.size >= 128 else 1
         dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 1))
     iterator = iter(dataset)
     corrupt: set[int] = set()
