@@ -61,8 +61,8 @@ def create_model(
 ) -> nn.Module:
     """Builds an architecture's module, which maps images (N, H, W, 3) to logits (N, num_classes).
 
-    Images of at most half the published input size enter at half the published stride of the first convolution, where
-    that is more than one; nothing else depends on `input_size`.
+    Images that are too small for the published network (`ModelSpec.small_below`) enter at half the stride of the first
+    convolution; nothing else depends on `input_size`.
 
     Args:
       name: A name from `list_models`.
@@ -84,8 +84,8 @@ def create_model(
     if input_size is not None:
         if input_size < spec.min_input_size:
             raise ValueError(f"input_size is {input_size}; {name} needs at least {spec.min_input_size} pixels")
-        if spec.stem_stride is not None and 2 * input_size <= spec.input_size:
-            options.setdefault("stem_stride", spec.stem_stride // 2)
+        if spec.small_below is not None and input_size < spec.small_below:
+            options.setdefault("stem_stride", spec.small_stem_stride)
     fields = _fields(spec)
     for option in options:
         if option not in fields:

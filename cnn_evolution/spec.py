@@ -23,8 +23,10 @@ class ModelSpec:
       macs: Multiply-accumulates of convolutions and fully connected layers for one image of `input_size`.
       aux_params: Parameters of the auxiliary classifiers, which only training needs.
       input_size: Side of the square input, in pixels.
-      min_input_size: The smallest `input_size` that `create_model` accepts.
-      stem_stride: Stride of the first convolution if small images halve it; None if they do not.
+      min_input_size: The smallest `input_size` that `create_model` accepts, in pixels.
+      small_below: Images of fewer pixels are too small for the published stride of the first convolution, and
+        `create_model` gives them `small_stem_stride`; None where every image can enter at the published stride.
+      small_stem_stride: Half the published stride.
       mean: Per-channel mean of the inputs (R, G, B), for pixels in [0, 1].
       std: Per-channel standard deviation, likewise.
       deviations: How the module differs from the paper, and why; empty if it does not.
@@ -40,7 +42,8 @@ class ModelSpec:
     aux_params: int = 0
     input_size: int = 224
     min_input_size: int = 1
-    stem_stride: int | None = None
+    small_below: int | None = None
+    small_stem_stride: int = 1
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     deviations: str = ""

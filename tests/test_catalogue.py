@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import pytest
 
 import cnn_evolution as ce
+from cnn_evolution.models import MODELS
 
 
 def test_names_come_in_order_of_history():
@@ -64,27 +65,23 @@ def test_wrong_arguments_are_refused_with_what_is_valid(name, arguments, message
         ce.create_model(name, **arguments)
 
 
-@pytest.mark.parametrize(
-    "name, size, stride",
-    [
-        ("alexnet", None, 4),
-        ("alexnet", 114, 4),
-        ("alexnet", 113, 2),
-        ("zfnet", 113, 2),
-        ("zfnet", 112, 1),
-        ("googlenet", 64, 1),
-        ("googlenet_bn", 64, 1),
-        ("resnet50", 64, 1),
-        ("resnet50", 224, 2),
-        ("se_resnet18", 48, 1),
-    ],
-)
-def test_images_of_half_the_published_size_enter_at_half_the_stride(name, size, stride):
-    assert ce.create_model(name, input_size=size).stem_stride == stride
+@pytest.mark.parametrize("name", [name for name, spec in MODELS.items() if spec.small_below])
+def test_images_too_small_for_the_published_network_enter_at_half_the_stride(name):
+    def runs(model, size):
+        try:
+            jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
+        except ValueError:
+            return False
+        return True
+
+    spec, published = ce.model_info(name), ce.create_model(name)
+    assert runs(published, spec.small_below) and not runs(published, spec.small_below - 1)
+    assert ce.create_model(name, input_size=spec.small_below) == published
+    assert ce.create_model(name, input_size=spec.small_below - 1).stem_stride * 2 == published.stem_stride
 
 
 def test_an_explicit_stem_stride_wins():
-    assert ce.create_model("resnet18", input_size=32, stem_stride=2).stem_stride == 2
+    assert ce.create_model("alexnet", input_size=48, stem_stride=1).stem_stride == 1
 
 
 def test_small_images_change_nothing_where_the_stem_has_no_stride():

@@ -89,7 +89,8 @@ SPECS = (
         macs=724_406_816,
         input_size=227,
         min_input_size=39,
-        stem_stride=4,
+        small_below=67,
+        small_stem_stride=2,
         deviations="227 pixels: the text says 224, but the 55 x 55 map of its figure needs 227; inputs also divided by "
         "their deviation.",
     ),

@@ -209,7 +209,7 @@ SPECS = (
         macs=1_582_671_872,
         aux_params=6_379_728,
         min_input_size=24,
-        stem_stride=2,
+        small_below=47,
         deviations="Glorot's initialisation, since none is stated; inputs also divided by their deviation.",
     ),
     ModelSpec(
@@ -222,7 +222,7 @@ SPECS = (
         macs=1_498_376_192,
         aux_params=6_379_984,
         min_input_size=16,
-        stem_stride=2,
+        small_below=31,
         deviations="As torchvision's googlenet: batch normalisation instead of LRN and biases, 3 x 3 filters in the "
         "5 x 5 branch, a 2 x 2 pool before 5a, dropout 0.2, adaptive pooling in the auxiliary classifiers.",
     ),

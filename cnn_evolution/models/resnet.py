@@ -169,8 +169,6 @@ SPECS = tuple(
         build=functools.partial(ResNet, block=block, depths=depths),
         params=params,
         macs=macs,
-        min_input_size=1,
-        stem_stride=2,
         deviations=DEVIATIONS[block],
     )
     for name, (block, depths, params, macs) in VARIANTS.items()

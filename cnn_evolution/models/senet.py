@@ -35,8 +35,7 @@ SPECS = tuple(
         build=functools.partial(ResNet, block=block, depths=depths, attention=layers.SqueezeExcite, ceil_pool=True),
         params=params,
         macs=macs,
-        min_input_size=3,
-        stem_stride=2,
+        min_input_size=5,
         deviations=deviations,
     )
     for name, (block, depths, params, macs, deviations) in VARIANTS.items()

@@ -89,7 +89,7 @@ SPECS = tuple(
         params=params,
         macs=macs,
         min_input_size=34,
-        stem_stride=2,
+        small_below=63,
         deviations="Contrast normalisation is AlexNet's LRN; paddings chosen to give the sizes of Fig. 3; filters are "
         "not renormalised in training; inputs also divided by their deviation.",
     )
