@@ -1,7 +1,7 @@
 """Image files to arrays (H, W, 3) of RGB bytes.
 
 JPEG files go to libjpeg-turbo through simplejpeg, whatever it does not take (PNG, CMYK, 16 bit, recoverable damage) to
-Pillow. OpenCV never decodes: it turns damaged files into garbage without a word, and applies EXIF rotations.
+Pillow, whose verdict decides what is corrupt: as in torchvision, a file whose damage Pillow can bridge is not. OpenCV never decodes: it turns damaged files into garbage without a word, and applies EXIF rotations.
 """
 
 import io

@@ -21,6 +21,7 @@ from cnn_evolution.data.sources import ImageSource
 from cnn_evolution.data.transforms import CenterCrop, TrainingCrop, read_center_crop, read_crop
 
 _PADDING = -1
+_ENDLESS = 2**52  # examples; Grain counts batches in floating point, where its own "infinite" overflows at batch size 1
 _logger = logging.getLogger(__name__)
 
 
@@ -80,7 +81,7 @@ def train_batches(
         grain.MapDataset.range(len(source))
         .map_with_index(_position)
         .shuffle(seed=shuffle_seed)
-        .repeat()[process_index::process_count]
+        .repeat()[process_index:_ENDLESS:process_count]
         .batch(local, batch_fn=tuple)[start:]
     )
     return _read(source, positions, _TrainingReader(source, crop, seed), workers, max_corrupt)

@@ -109,9 +109,10 @@ def _prepared_directory(name: str, root: Path) -> Path:
     name, _, config = name.partition("/")
     if not (root / name).is_dir():
         _check_known(name)
+    candidates = [file.parent for depth in ("*", "*/*") for file in (root / name).glob(f"{depth}/features.json")]
     found = sorted(
-        (file.parent for depth in ("*", "*/*") for file in (root / name).glob(f"{depth}/features.json")),
-        key=lambda path: tuple(int(number) for number in re.findall(r"\d+", path.name)),
+        (path for path in candidates if re.fullmatch(r"\d+\.\d+\.\d+", path.name)),
+        key=lambda path: tuple(map(int, path.name.split("."))),
     )
     configs = sorted({path.parent.name for path in found if path.parent != root / name})
     if config:

@@ -129,7 +129,7 @@ def build(data_dir: Path, config: str = "full") -> None:
         Progress(*columns, console=Console(stderr=True)) as progress,
     ):
         builder = MiniIlsvrc(data_dir=data_dir, config=config)
-        for abandoned in Path(builder.data_dir).parent.glob("*.incomplete.*"):
+        for abandoned in Path(builder.data_dir).parent.glob("incomplete.*"):
             shutil.rmtree(abandoned)
         builder.pool, builder.progress = pool, progress
         builder.download_and_prepare(file_format="array_record", download_dir=downloads)

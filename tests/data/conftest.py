@@ -1,0 +1,30 @@
+"""Data sets for the tests, made once a run."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from cnn_evolution.data import ImageSource, open_source
+
+
+@pytest.fixture(scope="session")
+def mini_dir(tmp_path_factory) -> Path:
+    """A data directory with mini_ilsvrc/tiny."""
+    directory = tmp_path_factory.mktemp("mini")
+    open_source("mini_ilsvrc/tiny", "train", data_dir=directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def mini(mini_dir) -> ImageSource:
+    return open_source("mini_ilsvrc/tiny", "train", data_dir=mini_dir)
+
+
+@pytest.fixture(scope="session")
+def imagenet_dir(tmp_path_factory) -> Path:
+    """A data directory with a fake imagenet2012 of 24 training and 10 validation images."""
+    spec = importlib.util.spec_from_file_location("fake_imagenet", Path(__file__).with_name("fake_imagenet.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.write_fake_imagenet(tmp_path_factory.mktemp("imagenet"), train=24, validation=10)
