@@ -27,8 +27,9 @@ def _forward(x: Array, window: Window) -> tuple[Array, Array]:
     largest, *taps = windows.window_taps(x, window, -jnp.inf)
     position = jnp.zeros(largest.shape, jnp.int8)
     for i, tap in enumerate(taps, start=1):
-        position = jnp.where(tap > largest, jnp.int8(i), position)
-        largest = jnp.maximum(tap, largest)
+        wins = (tap > largest) | jnp.isnan(tap)
+        position = jnp.where(wins, jnp.int8(i), position)
+        largest = jnp.where(wins, tap, largest)
     return largest, position
 
 
@@ -39,7 +40,7 @@ def _backward(window: Window, position: Array, dy: Array) -> tuple[Array]:
         """Sums the gradients of the windows that see these pixels and have their maximum there."""
         pads = (row.pads, column.pads)
         dy_padded, position_padded = windows.pad(dy, pads), windows.pad(position, pads, -1)
-        size = (row.count, column.count)
+        size = (row.taps, column.taps)
         out = (-(-window.map_size[0] // down), -(-window.map_size[1] // right))
         seen = zip(
             windows.taps(dy_padded, size, (1, 1), out), windows.taps(position_padded, size, (1, 1), out), strict=True
@@ -47,7 +48,7 @@ def _backward(window: Window, position: Array, dy: Array) -> tuple[Array]:
         total = None
         for i, (part, where) in enumerate(seen):
             # Windows further down or right see the pixel at an earlier tap: the last tap comes first.
-            from_row, from_column = row.count - 1 - i // column.count, column.count - 1 - i % column.count
+            from_row, from_column = row.taps - 1 - i // column.taps, column.taps - 1 - i % column.taps
             tap = (row.first + down * from_row) * width + column.first + right * from_column
             own = jnp.where(where == tap, part, 0)
             total = own if total is None else total + own

@@ -86,7 +86,7 @@ class Phase(NamedTuple):
     """
 
     first: int
-    count: int
+    taps: int
     pads: Pair
 
 
@@ -97,9 +97,9 @@ def phases(window: Window, axis: int) -> list[Phase]:
     found = []
     for pixel in range(stride):
         skipped, first = divmod(pixel + before, stride)
-        count = len(range(first, size, stride))
-        low = count - 1 - skipped
-        found.append(Phase(first, count, (low, length - window.output_size[axis] - low + count - 1)))
+        reached = len(range(first, size, stride))
+        low = reached - 1 - skipped
+        found.append(Phase(first, reached, (low, length - window.output_size[axis] - low + reached - 1)))
     return found
 
 
@@ -115,7 +115,7 @@ def input_gradient(
     down, right = window.strides
 
     def gradient(row: Phase, column: Phase) -> Array | None:
-        if not (row.count and column.count):
+        if not (row.taps and column.taps):
             return None
         part = kernel[row.first :: down, column.first :: right][::-1, ::-1]
         return correlate(dy, part, (row.pads, column.pads))
