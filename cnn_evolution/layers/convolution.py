@@ -1,7 +1,7 @@
 """Convolution with torch's explicit integer padding, as a Linen module."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -63,9 +63,9 @@ def convolve(
     That form covers 2-D convolutions of (N, H, W, C) in one floating type, with explicit padding and without dilation;
     the rest, and everything within `plain_convolutions()`, is XLA's own. Gradients of any order are defined; forward
     mode (`jax.jvp`) raises `TypeError` except within `plain_convolutions()`. A CPU ignores `precision`: it multiplies
-    in full.
+    in full. Within `jax.shard_map` it needs `check_vma=False`, which `jax.pmap` implies.
     """
-    plain = functools.partial(
+    plain: Callable[..., Array] = functools.partial(
         lax.conv_general_dilated,
         window_strides=window_strides,
         padding=padding,
@@ -129,7 +129,7 @@ def _backward(
     return on_cpu(ours, plain, *kept, dy)
 
 
-def _plain(window: cpu.Window, groups: int, precision: Any) -> Any:
+def _plain(window: cpu.Window, groups: int, precision: Any) -> Callable[..., Array]:
     return functools.partial(
         lax.conv_general_dilated,
         window_strides=window.strides,

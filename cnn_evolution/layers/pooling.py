@@ -25,26 +25,24 @@ def _pads(size: int, window: int, stride: int, padding: int, ceil_mode: bool) ->
     return padding, padding + max(0, steps * stride - span)
 
 
-def _window(x: Array, window: Size, stride: Size | None, padding: Size, ceil_mode: bool):
-    window, padding = pair(window), pair(padding)
-    stride = window if stride is None else pair(stride)
-    pads = [_pads(x.shape[1 + i], window[i], stride[i], padding[i], ceil_mode) for i in range(2)]
-    return window, stride, pads
+def _window(x: Array, window: Size, stride: Size | None, padding: Size, ceil_mode: bool) -> cpu.Window:
+    size, strides, padding = pair(window), pair(window if stride is None else stride), pair(padding)
+    rows, columns = (_pads(x.shape[1 + i], size[i], strides[i], padding[i], ceil_mode) for i in range(2))
+    return cpu.Window(size=size, strides=strides, padding=(rows, columns), map_size=(x.shape[1], x.shape[2]))
 
 
 def max_pool(
     x: Array, window: Size, stride: Size | None = None, padding: Size = 0, *, ceil_mode: bool = False
 ) -> Array:
     """Maximum over windows, (N, H, W, C) -> (N, H', W', C); the stride defaults to the window."""
-    window, stride, pads = _window(x, window, stride, padding, ceil_mode)
+    moving = _window(x, window, stride, padding, ceil_mode)
 
     def plain(x: Array) -> Array:
-        return nn.max_pool(x, window, stride, pads)
+        return nn.max_pool(x, moving.size, moving.strides, moving.padding)
 
-    if is_plain() or window[0] * window[1] > cpu.MAX_POOL_TAPS:
+    if is_plain() or moving.taps > cpu.MAX_POOL_TAPS:
         return plain(x)
-    on_map = cpu.Window(size=window, strides=stride, padding=(pads[0], pads[1]), map_size=(x.shape[1], x.shape[2]))
-    return on_cpu(lambda x: cpu.max_pool(x, on_map), plain, x)
+    return on_cpu(lambda x: cpu.max_pool(x, moving), plain, x)
 
 
 def avg_pool(
@@ -61,17 +59,19 @@ def avg_pool(
     As in torch, the explicit padding counts as zeros unless `count_include_pad` is off, and the extra border of
     `ceil_mode` never counts.
     """
-    (kh, kw), stride, pads = _window(x, window, stride, padding, ceil_mode)
-    sums = lax.reduce_window(
-        x, jnp.zeros((), x.dtype), lax.add, (1, kh, kw, 1), (1, *stride, 1), ((0, 0), *pads, (0, 0))
-    )
-    own = pair(padding) if count_include_pad else (0, 0)
-    ones = jnp.ones((1, x.shape[1] + 2 * own[0], x.shape[2] + 2 * own[1], 1), x.dtype)
-    rest = [(lo - p, hi - p) for (lo, hi), p in zip(pads, own, strict=True)]
-    counts = lax.reduce_window(
-        ones, jnp.zeros((), x.dtype), lax.add, (1, kh, kw, 1), (1, *stride, 1), ((0, 0), *rest, (0, 0))
-    )
+    moving = _window(x, window, stride, padding, ceil_mode)
+    sums = _sums(x, moving, moving.padding)
+    (top, left) = pair(padding) if count_include_pad else (0, 0)
+    ones = jnp.ones((1, x.shape[1] + 2 * top, x.shape[2] + 2 * left, 1), x.dtype)
+    (above, below), (before, after) = moving.padding
+    counts = _sums(ones, moving, ((above - top, below - top), (before - left, after - left)))
     return sums / counts
+
+
+def _sums(x: Array, moving: cpu.Window, pads: tuple[tuple[int, int], tuple[int, int]]) -> Array:
+    return lax.reduce_window(
+        x, jnp.zeros((), x.dtype), lax.add, (1, *moving.size, 1), (1, *moving.strides, 1), ((0, 0), *pads, (0, 0))
+    )
 
 
 def global_avg_pool(x: Array) -> Array:

@@ -2,14 +2,14 @@
 
 from jax import Array
 
-from cnn_evolution.layers.cpu import dense, depthwise, grouped, pointwise
+from cnn_evolution.layers.cpu import dense, depthwise, grouped
 from cnn_evolution.layers.cpu.window import Window
 
 
 def forward(x: Array, kernel: Array, window: Window, groups: int) -> Array:
     """The convolution, (N, H, W, C), (h, w, C / groups, C') -> (N, H', W', C')."""
     if groups == 1:
-        return (pointwise if window.taps == 1 else dense).forward(x, kernel, window)
+        return dense.forward(x, kernel, window)
     if _is_depthwise(kernel.shape, groups):
         return depthwise.forward(x, kernel, window)
     return grouped.forward(x, kernel, window, groups)
@@ -18,7 +18,7 @@ def forward(x: Array, kernel: Array, window: Window, groups: int) -> Array:
 def input_gradient(dy: Array, kernel: Array, window: Window, groups: int) -> Array:
     """Gradient of `x`, (N, H, W, C), from that of the output."""
     if groups == 1:
-        return (pointwise if window.taps == 1 else dense).input_gradient(dy, kernel, window)
+        return dense.input_gradient(dy, kernel, window)
     if _is_depthwise(kernel.shape, groups):
         return depthwise.input_gradient(dy, kernel, window)
     return grouped.input_gradient(dy, kernel, window, groups)
@@ -27,7 +27,7 @@ def input_gradient(dy: Array, kernel: Array, window: Window, groups: int) -> Arr
 def weight_gradient(x: Array, dy: Array, window: Window, groups: int) -> Array:
     """Gradient of `kernel`, (h, w, C / groups, C'), from that of the output."""
     if groups == 1:
-        return (pointwise if window.taps == 1 else dense).weight_gradient(x, dy, window)
+        return dense.weight_gradient(x, dy, window)
     if x.shape[-1] == dy.shape[-1] == groups:
         return depthwise.weight_gradient(x, dy, window)
     return grouped.weight_gradient(x, dy, window, groups)
