@@ -1,7 +1,9 @@
 """Image files to arrays (H, W, 3) of RGB bytes.
 
-JPEG files go to libjpeg-turbo through simplejpeg, whatever it does not take (PNG, CMYK, 16 bit, recoverable damage) to
-Pillow, whose verdict decides what is corrupt: as in torchvision, a file whose damage Pillow can bridge is not. OpenCV never decodes: it turns damaged files into garbage without a word, and applies EXIF rotations.
+JPEG files go to libjpeg-turbo through simplejpeg, what it does not take (PNG, CMYK, 16 bit, damage) to Pillow, whose
+verdict decides what is corrupt: as with torchvision's loader, a file is intact if Pillow can bridge the damage, as it
+does for bad data in the middle, but not for a file that ends early. OpenCV never decodes: it turns damaged files into
+garbage without a word, and applies EXIF rotations.
 """
 
 import io

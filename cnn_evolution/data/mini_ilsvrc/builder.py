@@ -7,8 +7,10 @@ import contextlib
 import fcntl
 import io
 import multiprocessing
+import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -125,7 +127,7 @@ def build(data_dir: Path, config: str = "full") -> None:
         contextlib.redirect_stdout(io.StringIO()),  # TFDS prints that it downloads, which it does not
         tempfile.TemporaryDirectory() as downloads,  # and makes directories for that
         # Spawned, because forking a process in which JAX runs threads may hang.
-        ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool,
+        ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent) as pool,
         Progress(*columns, console=Console(stderr=True)) as progress,
     ):
         builder = MiniIlsvrc(data_dir=data_dir, config=config)
@@ -133,6 +135,18 @@ def build(data_dir: Path, config: str = "full") -> None:
             shutil.rmtree(abandoned)
         builder.pool, builder.progress = pool, progress
         builder.download_and_prepare(file_format="array_record", download_dir=downloads)
+
+
+def _end_with_parent() -> None:
+    """Lets a worker end when the building process is killed; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager
