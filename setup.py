@@ -24,7 +24,6 @@ setup(
         "array_record>=0.8.6",
         "grain>=0.2.18,<0.3",
         "simplejpeg>=1.9,<2",
-        "opencv-python-headless>=4.10",
         "pillow>=11",
         "numpy>=2",
         "matplotlib>=3.10",

@@ -2,8 +2,7 @@
 
 JPEG files go to libjpeg-turbo through simplejpeg, what it does not take (PNG, CMYK, 16 bit, damage) to Pillow, whose
 verdict decides what is corrupt: as with torchvision's loader, a file is intact if Pillow can bridge the damage, as it
-does for bad data in the middle, but not for a file that ends early. OpenCV never decodes: it turns damaged files into
-garbage without a word, and applies EXIF rotations.
+does for bad data in the middle, but not for a file that ends early.
 """
 
 import io

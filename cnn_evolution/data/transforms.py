@@ -1,9 +1,8 @@
 """The crops of the papers, as frozen dataclasses.
 
 A training crop draws a region of the image from an explicit random generator; `read_crop` decodes that region and
-resizes it, with libjpeg-turbo and OpenCV: a Gaussian of variance (scale^2 - 1) / 6 against aliasing, then bilinear. The
-region is rounded to whole pixels. `CenterCrop`, for evaluation, is done by Pillow and equals torchvision's
-Resize + CenterCrop (antialiased bilinear) to the bit.
+resizes it: libjpeg-turbo decodes, at a fraction of the size where that is enough, and Pillow resizes (antialiased
+bilinear). `CenterCrop`, for evaluation, is all Pillow's and equals torchvision's Resize + CenterCrop to the bit.
 
 Regions are drawn on the original image and resized once, where the papers resize the image first: the same pixels but
 for the interpolation, and cheaper, since what is outside the crop is not resized.
@@ -11,16 +10,13 @@ for the interpolation, and cheaper, since what is outside the crop is not resize
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from cnn_evolution.data.decoding import decode_jpeg, jpeg_size, open_pillow
-
-cv2.setNumThreads(1)  # the reader has its own threads and processes
 
 Pixels = NDArray[np.uint8]
 
@@ -173,16 +169,13 @@ class CenterCrop:
 def resample(image: Pixels, region: Region, out: Pixels) -> None:
     """Writes the region of the image (H, W, 3), resized and mirrored, into `out` (size, size, 3)."""
     rows, columns = image.shape[:2]
-    top, left = min(round(region.top), rows - 1), min(round(region.left), columns - 1)
-    height = min(max(round(region.height), 1), rows - top)
-    width = min(max(round(region.width), 1), columns - left)
-    part: NDArray[Any] = image[top : top + height, left : left + width]
-    size = out.shape[0]
-    sigma_y, sigma_x = _antialias_sigma(height / size), _antialias_sigma(width / size)
-    if sigma_y or sigma_x:
-        # Without a filter of its own an axis gets one too narrow to blur.
-        part = cv2.GaussianBlur(part, (0, 0), sigmaX=sigma_x or 1e-3, sigmaY=sigma_y or 1e-3)
-    resized = cv2.resize(part, (size, size), interpolation=cv2.INTER_LINEAR)
+    top, left = max(region.top, 0.0), max(region.left, 0.0)  # rounding may have put a border just outside
+    bottom, right = min(region.top + region.height, rows), min(region.left + region.width, columns)
+    # Pillow copies what it is given, so it is given no more than the region.
+    y, x = int(top), int(left)
+    part = Image.fromarray(image[y : math.ceil(bottom), x : math.ceil(right)])
+    box = (left - x, top - y, right - x, bottom - y)
+    resized = np.asarray(part.resize(out.shape[:2], Image.Resampling.BILINEAR, box=box))
     out[:] = resized[:, ::-1] if region.flip else resized
 
 
@@ -222,10 +215,6 @@ def read_center_crop(data: bytes, crop: CenterCrop, out: Pixels) -> None:
 
 def _scaled(region: Region, y: float, x: float) -> Region:
     return Region(region.top * y, region.left * x, region.height * y, region.width * x, region.flip)
-
-
-def _antialias_sigma(scale: float) -> float:
-    return math.sqrt((scale * scale - 1) / 6) if scale > 1 else 0.0
 
 
 def _draw_flip(flip: bool, rng: np.random.Generator) -> bool:

@@ -156,9 +156,9 @@ _MINI_NETWORKS = {
         (ModelConfig(name="vgg11", width=0.25, dropout=0.1, initialisation="he"), 0.02, 2.0),
         (ModelConfig(name="vgg11_bn", width=0.25, dropout=0.1), 0.05, 0.0),
         (ModelConfig(name="googlenet", width=0.25, dropout=0.1, initialisation="he"), 0.02, 2.0),
-        (ModelConfig(name="googlenet_bn", width=0.25, dropout=0.1), 0.1, 0.0),
-        (ModelConfig(name="resnet18", width=0.25), 0.1, 0.0),
-        (ModelConfig(name="se_resnet18", width=0.25), 0.1, 0.0),
+        (ModelConfig(name="googlenet_bn", width=0.375, dropout=0.1), 0.1, 0.0),
+        (ModelConfig(name="resnet18", width=0.5), 0.1, 0.0),
+        (ModelConfig(name="se_resnet18", width=0.5), 0.1, 0.0),
     )
 }
 
