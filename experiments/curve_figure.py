@@ -54,7 +54,7 @@ class MeasuredError:
       year: Year of the generation.
       model: Name in the catalogue; for an ensemble, its members.
       errors: In percent, one per seed.
-      apart: A published form that did not train in the budget, drawn apart from the others.
+      apart: A published form whose batch-normalised form is there too; drawn apart, for it trains slowly or not at all.
       ensemble: Whether several networks answered together.
       parameters: Of the network that was trained; None if not stated.
     """
@@ -134,7 +134,7 @@ def _draw_measured(axes: Axes, measured: Sequence[MeasuredError]) -> None:
             color=GREEN,
             markerfacecolor="white" if result.apart else GREEN,
             markeredgewidth=2,
-            label="published form that did not train in this budget" if result.apart else kind,
+            label="published form, without batch normalisation" if result.apart else kind,
         )
         _annotate_mean_and_range(axes, x, result)
     names = [result.label.replace(" + ", "\n+ ") for result in measured]
@@ -211,7 +211,7 @@ def _table(measured: Sequence[MeasuredError], dataset: str, protocol: str) -> st
             "lowest": min(result.errors),
             "highest": max(result.errors),
             "by_seed": " ".join(str(error) for error in result.errors),
-            "trained": "no" if result.apart else "yes",
+            "apart": "yes" if result.apart else "no",
             "parameters": result.parameters,
             "source": protocol,
         }
