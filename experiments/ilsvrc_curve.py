@@ -163,7 +163,14 @@ def ensemble_error(members: list[Path], directory: Path, options: RunOptions) ->
 def draw(arguments: Arguments, directory: Path, measured: dict[Generation, list[float]]) -> None:
     """Draws what has been measured so far."""
     points = [
-        MeasuredError(label=g.label, year=g.year, model=g.model or "ensemble", errors=tuple(errors), apart=g.apart, ensemble=g.model is None)
+        MeasuredError(
+            label=g.label,
+            year=g.year,
+            model=g.model or "ensemble",
+            errors=tuple(errors),
+            apart=g.apart,
+            ensemble=g.model is None,
+        )
         for g, errors in measured.items()
         if errors
     ]

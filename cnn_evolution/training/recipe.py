@@ -26,6 +26,8 @@ class ModelConfig:
     Attributes:
       name: A name in the catalogue (`python -m experiments.list_models`).
       width: Multiplies every channel count; 1 is the published network.
+      stem_stride: Stride of the first convolution; None keeps the published one, or for images that are too small for
+        it half of it.
       dropout: Rate of the dropout layers; None keeps the published one.
       initialisation: The paper's, or He et al. 2015 ("he"), which also starts networks that the paper's cannot start in
         a short run.
@@ -34,17 +36,21 @@ class ModelConfig:
 
     name: str
     width: float = 1.0
+    stem_stride: int | None = None
     dropout: float | None = None
     initialisation: Literal["published", "he"] = "published"
     zero_init_last: bool = False
 
     def __post_init__(self):
         _check(self.width > 0, "model.width", self.width, "a number above 0")
+        _check(self.stem_stride is None or self.stem_stride > 0, "model.stem_stride", self.stem_stride, "at least 1")
         _check(self.dropout is None or 0 <= self.dropout < 1, "model.dropout", self.dropout, "a rate in [0, 1)")
 
     def options(self) -> dict[str, Any]:
         """The options of `create_model` that differ from the published network."""
         options: dict[str, Any] = {}
+        if self.stem_stride is not None:
+            options["stem_stride"] = self.stem_stride
         if self.dropout is not None:
             options["dropout"] = self.dropout
         if self.initialisation != "published":
