@@ -1,8 +1,8 @@
 """Lets a process on Linux keep the memory of large buffers that it frees.
 
-By default glibc gives every freed buffer of more than a few megabytes back to the system, so each of a network's feature
-maps is fetched again, and zeroed by the kernel page by page, in every step. On a CPU that costs more than the arithmetic
-of an elementwise operation: adding 1 to 52 MB takes 12 ms, and 3 ms if the memory is kept (two cores).
+By default glibc gives every freed buffer of more than a few megabytes back to the system, so each of a network's
+feature maps is fetched again, and zeroed by the kernel page by page, in every step. On a CPU that costs more than the
+arithmetic of an elementwise operation: adding 1 to 52 MB takes 12 ms, and 3 ms if the memory is kept (two cores).
 """
 
 import ctypes
