@@ -142,8 +142,8 @@ _MINI = Recipe(
     data=DataConfig(dataset="mini_ilsvrc", size=48, evaluation_resize=54),
     augment=AugmentConfig(crop="fixed_scale", resize=54),
     optimizer=OptimizerConfig(weight_decay=5e-4),
-    schedule=ScheduleConfig(name="cosine", warmup_epochs=0.2),
-    epochs=2.0,
+    schedule=ScheduleConfig(name="cosine", warmup_epochs=0.1),
+    epochs=1.0,
     batch_size=64,
 )
 
@@ -155,8 +155,8 @@ _MINI_NETWORKS = {
         (ModelConfig(name="zfnet", width=0.5, dropout=0.1, initialisation="he"), 0.02, 2.0),
         (ModelConfig(name="vgg11", width=0.25, dropout=0.1, initialisation="he"), 0.02, 2.0),
         (ModelConfig(name="vgg11_bn", width=0.25, dropout=0.1), 0.05, 0.0),
-        (ModelConfig(name="googlenet", width=0.25, dropout=0.1, initialisation="he"), 0.02, 2.0),
-        (ModelConfig(name="googlenet_bn", width=0.375, dropout=0.1), 0.1, 0.0),
+        (ModelConfig(name="googlenet", width=0.25, stem_stride=1, dropout=0.1, initialisation="he"), 0.02, 2.0),
+        (ModelConfig(name="googlenet_bn", width=0.25, stem_stride=1, dropout=0.1), 0.1, 0.0),
         (ModelConfig(name="resnet18", width=0.5), 0.1, 0.0),
         (ModelConfig(name="se_resnet18", width=0.5), 0.1, 0.0),
     )
