@@ -36,6 +36,18 @@ def replicated() -> NamedSharding:
     return NamedSharding(Mesh(jax.devices(), (AXIS,)), PartitionSpec())
 
 
+def to_global(state: Any) -> Any:
+    """What `map_step` returns, which each host knows as its own, as arrays of all hosts, which can be saved."""
+    if jax.process_count() == 1:
+        return state
+    return jax.tree.map(
+        lambda x: jax.make_array_from_single_device_arrays(
+            x.shape, replicated(), [shard.data for shard in x.addressable_shards]
+        ),
+        state,
+    )
+
+
 def check_batch_size(batch_size: int, accumulate_steps: int = 1) -> None:
     """Raises ValueError unless every device gets an equal, whole share of a batch."""
     devices = jax.device_count()

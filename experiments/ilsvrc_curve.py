@@ -117,10 +117,12 @@ def main() -> None:
 def recipe_of(arguments: Arguments, model: str, seed: int) -> Recipe:
     """The preset's recipe for a network, with what the command line overrides."""
     _, recipe_for = _PRESETS[arguments.preset]
-    changes = {"epochs": arguments.epochs, "batch_size": arguments.batch_size}
-    return dataclasses.replace(
-        recipe_for(model), seed=seed, **{name: value for name, value in changes.items() if value is not None}
-    )
+    recipe = dataclasses.replace(recipe_for(model), seed=seed)
+    if arguments.epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=arguments.epochs)
+    if arguments.batch_size is not None:
+        recipe = dataclasses.replace(recipe, batch_size=arguments.batch_size)
+    return recipe
 
 
 def measure(arguments: Arguments, directory: Path, seed: int) -> Iterator[tuple[Generation, float]]:

@@ -33,13 +33,13 @@ class Arguments:
     Attributes:
       recipe: What decides the outcome.
       options: What does not.
-      run_dir: Where checkpoints and results go; None for runs/ and the recipe's name.
+      run_dir: Where checkpoints and results go.
       distributed: Take part in a run over several hosts, found through the cluster's environment (SLURM, Cloud TPU).
     """
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     options: Annotated[RunOptions, tyro.conf.arg(name="")]
-    run_dir: Path | None = None
+    run_dir: Path
     distributed: bool = False
 
 

@@ -67,7 +67,8 @@ def _predictor(model: nn.Module, pixels: Pixels) -> Callable[[Any, Any], Any]:
     """The compiled network; kept, so that an ensemble of networks evaluated before compiles nothing."""
 
     def probabilities(variables: Any, images: Array) -> Array:
-        return jax.nn.softmax(model.apply(variables, normalise(images, *pixels)))
+        logits: Any = model.apply(variables, normalise(images, *pixels))
+        return jax.nn.softmax(logits)
 
     return map_prediction(probabilities)
 

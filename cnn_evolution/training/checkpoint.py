@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orbax.checkpoint as ocp
 
@@ -40,9 +41,10 @@ class Checkpoints:
             args=ocp.args.Composite(state=ocp.args.StandardSave(state), position=ocp.args.JsonSave(position)),
         )
 
-    def restore(self, template: TrainState, recipe: Recipe) -> tuple[TrainState, int] | None:
+    def restore(self, template: Any, recipe: Recipe) -> tuple[TrainState, int] | None:
         """The newest whole checkpoint: the state and the number of batches read; None if there is none.
 
+        The template is a state, or the shapes, types and shardings of one.
         A damaged checkpoint is passed over with a warning, and removed once an older one could be read.
 
         Raises:
@@ -96,7 +98,7 @@ def open_checkpoints(directory: Path, keep: int = 2) -> Iterator[Checkpoints]:
         checkpoints.close()
 
 
-def load_state(directory: Path, template: TrainState, recipe: Recipe) -> TrainState:
+def load_state(directory: Path, template: Any, recipe: Recipe) -> TrainState:
     """The state of the newest checkpoint.
 
     Raises:

@@ -64,7 +64,7 @@ class Journal:
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Records the metrics of a step and, away from a terminal, prints them."""
-        if not self._active:
+        if self._writer is None:
             return
         rate = self.rate(step)
         append_line(self._path, {"step": step, **metrics, "images_per_second": round(rate, 1)})

@@ -22,7 +22,7 @@ from cnn_evolution.evaluation.results import (
     read_results,
     summary,
 )
-from cnn_evolution.parallel import map_step, split_over_devices
+from cnn_evolution.parallel import map_step, split_over_devices, to_global
 from cnn_evolution.training.checkpoint import Checkpoints, open_checkpoints
 from cnn_evolution.training.journal import Journal
 from cnn_evolution.training.recipe import Recipe, differences, from_json, to_json
@@ -61,10 +61,8 @@ def train(recipe: Recipe, run_dir: Path, options: RunOptions | None = None) -> R
         _save_recipe(recipe, run_dir)
 
     with open_checkpoints(run_dir / "checkpoints") as checkpoints:
-        state = run.init()
-        start = 0
-        if (restored := checkpoints.restore(state, recipe)) is not None:
-            state, start = restored
+        restored = checkpoints.restore(run.abstract_state(), recipe)
+        state, start = restored if restored is not None else (run.init(), 0)
         if first:
             _forget_after(run_dir / "metrics.jsonl", start)
         journal = Journal(run_dir, recipe.model.name, run.steps, start, recipe.batch_size, active=first)
@@ -80,7 +78,7 @@ def train(recipe: Recipe, run_dir: Path, options: RunOptions | None = None) -> R
 def finished_result(recipe: Recipe, run_dir: Path, steps: int) -> Result | None:
     """The result after the last step if this run has come so far, else None."""
     for result in reversed(read_results(run_dir)):
-        if result.config["step"] == steps and result.split == recipe.data.evaluation_split:
+        if result.config.get("step") == steps and result.split == recipe.data.evaluation_split:
             return result
     return None
 
@@ -109,19 +107,22 @@ def _train_steps(
     )
     checkpoint_steps = max(1, round(options.checkpoint_every * run.steps_per_epoch))
     evaluation_steps = max(1, round(options.evaluate_every * run.steps_per_epoch)) if options.evaluate_every else 0
+    before = None
     with _stop_requests() as stop_requested:
         for done in range(start + 1, run.steps + 1):
             batch = next(batches)
             state, metrics = step(state, split_over_devices(batch))
-            # Waiting here keeps at most one step in flight; the reader works on ahead meanwhile.
-            jax.block_until_ready(metrics)
+            # The devices start on this step while the last one's end is awaited, but never run further ahead.
+            jax.block_until_ready(before)
+            before = metrics
             journal.advance(done)
             last = done == run.steps
             if done % options.log_every == 0 or last:
                 journal.write(done, {name: float(value) for name, value in metrics.items()})
-            stop = stop_requested()
+            # Hosts agree by communicating, which is too dear for every step.
+            stop = (jax.process_count() == 1 or done % options.log_every == 0) and stop_requested()
             if done % checkpoint_steps == 0 or last or stop:
-                checkpoints.save(state, recipe, done)
+                checkpoints.save(to_global(state), recipe, done)
             if stop and not last:
                 raise Interrupted(
                     f"stopped after step {done} of {run.steps}, which is saved; the same command continues from there"
@@ -169,24 +170,30 @@ def _forget_after(path: Path, step: int) -> None:
 
 @contextmanager
 def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """While active, SIGINT and SIGTERM only raise a flag, so that a step in progress can be finished and saved.
+    """While active, the first SIGINT or SIGTERM only raises a flag, so that the step in progress is finished and saved.
 
-    All hosts of a multi-host run must stop at the same step, so they agree on the flag.
+    The second one acts as usual. All hosts of a run must stop after the same step, so they agree on the flag.
     """
-    flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag.is_set
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(s, lambda *_: flag.set()) for s in signals]
+    requested = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    usual = [signal.getsignal(s) for s in signals]
+
+    def restore() -> None:
+        for s, handler in zip(signals, usual, strict=True):
+            signal.signal(s, handler)
+
+    def request(*_: object) -> None:
+        requested.set()
+        restore()
 
     def agreed() -> bool:
         if jax.process_count() == 1:
-            return flag.is_set()
-        return bool(np.any(multihost_utils.process_allgather(np.array(flag.is_set()))))
+            return requested.is_set()
+        return bool(np.any(multihost_utils.process_allgather(np.array(requested.is_set()))))
 
+    for s in signals:
+        signal.signal(s, request)
     try:
         yield agreed
     finally:
-        for s, handler in zip(signals, before, strict=True):
-            signal.signal(s, handler)
+        restore()

@@ -64,7 +64,7 @@ def make_train_step(
     schedule: optax.Schedule,
     num_classes: int,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-    """The per-replica step; it must run under the axis `AXIS`.
+    """The per-replica step; it must run under the axis `AXIS`. Errors among its metrics are in percent.
 
     The loss is the mean over all images of the global batch, so with synchronised batch statistics the result does not
     depend on how the batch is split over devices; dropout masks and colour noise are drawn per replica. A batch is
@@ -86,10 +86,10 @@ def make_train_step(
                 model, state.params, batch_stats, images, targets, dropout_key, recipe.aux_weight
             )
             wrong = (batch["label"] >= 0) & (logits.argmax(-1) != batch["label"])
-            sums = {"loss": sums["loss"] + loss, "top1_error": sums["top1_error"] + wrong.sum()}
+            sums = {"loss": sums["loss"] + loss, "top1_wrong": sums["top1_wrong"] + wrong.sum()}
             return (jax.tree.map(jnp.add, grads, new), batch_stats, sums), None
 
-        zeros = {"loss": jnp.zeros(()), "top1_error": jnp.zeros((), jnp.int32)}
+        zeros = {"loss": jnp.zeros(()), "top1_wrong": jnp.zeros((), jnp.int32)}
         carry = (jax.tree.map(jnp.zeros_like, state.params), state.batch_stats, zeros)
         keys = jax.random.split(key, parts)
         if parts == 1:
@@ -102,8 +102,13 @@ def make_train_step(
         grads = jax.tree.map(lambda g: g / present, lax.psum(grads, AXIS))
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = {name: value / present for name, value in lax.psum(sums, AXIS).items()}
-        metrics |= {"learning_rate": jnp.asarray(schedule(state.step)), "gradient_norm": optax.tree.norm(grads)}
+        sums = lax.psum(sums, AXIS)
+        metrics = {
+            "loss": sums["loss"] / present,
+            "top1_error": 100 * sums["top1_wrong"] / present,
+            "learning_rate": jnp.asarray(schedule(state.step)),
+            "gradient_norm": optax.tree.norm(grads),
+        }
         new = TrainState(
             step=state.step + 1,
             params=params,
@@ -120,5 +125,5 @@ def _averaged(state: TrainState, params: Any, decay: float) -> Any:
     """The moving average; its decay grows from 0.1 so that the first weights are soon forgotten (as TensorFlow's)."""
     if state.ema_params is None:
         return None
-    decay = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
-    return optax.incremental_update(params, state.ema_params, 1 - decay)
+    kept = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
+    return optax.incremental_update(params, state.ema_params, 1 - kept)
