@@ -144,7 +144,7 @@ _MINI = Recipe(
     optimizer=OptimizerConfig(weight_decay=5e-4),
     schedule=ScheduleConfig(name="cosine", warmup_epochs=0.1),
     epochs=1.0,
-    batch_size=64,
+    batch_size=32,
 )
 
 # The network, its learning rate, and its largest gradient norm (0: no clipping).
@@ -154,11 +154,11 @@ _MINI_NETWORKS = {
         (ModelConfig(name="alexnet", width=0.5, dropout=0.1, initialisation="he"), 0.02, 2.0),
         (ModelConfig(name="zfnet", width=0.5, dropout=0.1, initialisation="he"), 0.02, 2.0),
         (ModelConfig(name="vgg11", width=0.25, dropout=0.1, initialisation="he"), 0.02, 2.0),
-        (ModelConfig(name="vgg11_bn", width=0.25, dropout=0.1), 0.05, 0.0),
+        (ModelConfig(name="vgg11_bn", width=0.25, dropout=0.1), 0.03, 0.0),
         (ModelConfig(name="googlenet", width=0.25, stem_stride=1, dropout=0.1, initialisation="he"), 0.02, 2.0),
-        (ModelConfig(name="googlenet_bn", width=0.25, stem_stride=1, dropout=0.1), 0.1, 0.0),
-        (ModelConfig(name="resnet18", width=0.5), 0.1, 0.0),
-        (ModelConfig(name="se_resnet18", width=0.5), 0.1, 0.0),
+        (ModelConfig(name="googlenet_bn", width=0.25, stem_stride=1, dropout=0.1), 0.05, 0.0),
+        (ModelConfig(name="resnet18", width=0.5), 0.05, 0.0),
+        (ModelConfig(name="se_resnet18", width=0.5), 0.05, 0.0),
     )
 }
 
