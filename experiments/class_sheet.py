@@ -1,7 +1,9 @@
 """One image of every class of a data set, side by side.
 
-python -m experiments.class_sheet
-python -m experiments.class_sheet --split cue_conflict --label shape --output conflicts.jpg
+    python -m experiments.class_sheet
+    python -m experiments.class_sheet --split cue_conflict --label shape --output conflicts.jpg
+
+Shows the first image of each class in the split.
 """
 
 import dataclasses
@@ -42,7 +44,7 @@ class Arguments:
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, description=__doc__)
+    arguments = tyro.cli(Arguments, prog="python -m experiments.class_sheet", description=__doc__)
     source = open_source(arguments.dataset, arguments.split, data_dir=arguments.data_dir, label=arguments.label)
     first: dict[int, bytes] = {}
     for index in range(len(source)):

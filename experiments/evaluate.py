@@ -1,7 +1,9 @@
-"""Evaluates a trained run, or several as an ensemble, and appends the result to `results.jsonl`.
+"""Evaluates a trained run, or several as an ensemble.
 
-python -m experiments.evaluate runs/mini-resnet18
-python -m experiments.evaluate runs/mini-resnet18 runs/mini-vgg11_bn --split cue_conflict
+    python -m experiments.evaluate runs/mini-resnet18
+    python -m experiments.evaluate runs/mini-resnet18 runs/mini-vgg11_bn --split train
+
+Every image of the split counts once. The result is appended to `results.jsonl` in the first run's directory.
 """
 
 import dataclasses
@@ -29,7 +31,7 @@ class Arguments:
       workers: Processes that decode images; 0 decodes in threads of this process.
     """
 
-    runs: tyro.conf.Positional[tuple[Path, *tuple[Path, ...]]]
+    runs: tyro.conf.Positional[tuple[Path, ...]]
     split: str | None = None
     data_dir: Path | None = None
     batch_size: int = 100
@@ -37,7 +39,9 @@ class Arguments:
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, description=__doc__)
+    arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate", description=__doc__)
+    if not arguments.runs:
+        raise ValueError("there is nothing to evaluate; expected the directory of at least one run")
     options = RunOptions(data_dir=arguments.data_dir, workers=arguments.workers)
     check_batch_size(arguments.batch_size)
     trained = [load_run(directory, options) for directory in arguments.runs]

@@ -85,7 +85,7 @@ class Arguments:
       output_dir: Gets the picture, its data and a directory per run; None for runs/ilsvrc_curve/ and the preset.
       epochs: Overrides the number of epochs of every network; None keeps the preset's.
       batch_size: Overrides the batch size of every network; None keeps the preset's.
-      options: What does not change the outcome.
+      run: What does not change the outcome.
     """
 
     preset: Literal["smoke", "mini", "imagenet"] = "mini"
@@ -93,11 +93,11 @@ class Arguments:
     output_dir: Path | None = None
     epochs: float | None = None
     batch_size: int | None = None
-    options: tyro.conf.OmitArgPrefixes[RunOptions] = dataclasses.field(default_factory=RunOptions)
+    run: tyro.conf.OmitArgPrefixes[RunOptions] = dataclasses.field(default_factory=RunOptions)
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, description=__doc__)
+    arguments = tyro.cli(Arguments, prog="python -m experiments.ilsvrc_curve", description=__doc__)
     if arguments.seeds < 1:
         raise ValueError(f"--seeds is {arguments.seeds}; expected at least 1")
     began = time.perf_counter()
@@ -131,10 +131,10 @@ def measure(arguments: Arguments, directory: Path, seed: int) -> Iterator[tuple[
     members: list[Path] = []
     for generation in generations:
         if generation.model is None:
-            yield generation, ensemble_error(members, directory / f"seed{seed}" / "ensemble", arguments.options)
+            yield generation, ensemble_error(members, directory / f"seed{seed}" / "ensemble", arguments.run)
             continue
         run_dir = directory / f"seed{seed}" / generation.model
-        result = train(recipe_of(arguments, generation.model, seed), run_dir, arguments.options)
+        result = train(recipe_of(arguments, generation.model, seed), run_dir, arguments.run)
         if not generation.apart:
             members.append(run_dir)
         yield generation, result.top5_error

@@ -1,8 +1,10 @@
-"""Lists the architectures in order of history: a table on a terminal, tab-separated lines otherwise.
+"""Lists the architectures in order of history.
 
-python -m experiments.list_models
-python -m experiments.list_models "resnet*" --year 2015
-python -m experiments.list_models --family VGG | cut -f 3,4
+    python -m experiments.list_models
+    python -m experiments.list_models "resnet*" --year 2015
+    python -m experiments.list_models --family VGG | cut -f 3,4
+
+A terminal gets a table, anything else tab-separated lines.
 """
 
 import dataclasses
@@ -36,7 +38,7 @@ class Arguments:
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, description=__doc__)
+    arguments = tyro.cli(Arguments, prog="python -m experiments.list_models", description=__doc__)
     names = list_models(arguments.pattern, family=arguments.family, year=arguments.year)
     if not names:
         wanted = {name: value for name, value in dataclasses.asdict(arguments).items() if value is not None}

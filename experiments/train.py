@@ -53,6 +53,7 @@ def main() -> None:
             )
             for name, recipe in recipes.items()
         },
+        prog="python -m experiments.train",
         description=__doc__,
     )
     if arguments.distributed:
