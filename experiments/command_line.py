@@ -20,6 +20,9 @@ def run(command: Callable[[], None]) -> NoReturn:
     code = 0
     try:
         command()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of the output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
         if os.environ.get("CNN_EVOLUTION_TRACEBACK"):
             raise
