@@ -12,7 +12,8 @@ from cnn_evolution.allocator import reuse_large_buffers
 def run(command: Callable[[], None]) -> NoReturn:
     """Runs a command and exits with 0, with 2 after bad input (one line that says what), or with 130 when interrupted.
 
-    Only errors that a user can mend are shortened to a line; a bug keeps its traceback.
+    Errors of value and of the system are shortened to what they say, because a user can mend most of them; with
+    CNN_EVOLUTION_TRACEBACK=1 in the environment they keep their traceback, as all others do.
     """
     reuse_large_buffers()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)

@@ -49,7 +49,7 @@ class Checkpoints:
 
         Raises:
           ValueError: The checkpoint belongs to another recipe; names the fields that differ.
-          RuntimeError: There are checkpoints, but none can be read.
+          OSError: There are checkpoints, but none can be read.
         """
         damaged: list[int] = []
         for step in sorted(self._manager.all_steps(), reverse=True):
@@ -76,7 +76,7 @@ class Checkpoints:
                 self._manager.delete(broken)
             return restored["state"], position["position"]["batches"]
         if damaged:
-            raise RuntimeError(
+            raise OSError(
                 f"none of the checkpoints (steps {damaged}) in {self._manager.directory} can be read; "
                 "remove them to start the run again"
             )

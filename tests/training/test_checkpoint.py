@@ -73,7 +73,7 @@ def test_a_checkpoint_that_was_not_finished_does_not_count(run):
 def test_a_run_of_which_nothing_can_be_read_is_an_error_and_nothing_is_removed(run):
     for step in (10, 20):
         shutil.rmtree(run / str(step) / "state")
-    with pytest.raises(RuntimeError, match=r"none of the checkpoints \(steps \[20, 10\]\)"):
+    with pytest.raises(OSError, match=r"none of the checkpoints \(steps \[20, 10\]\)"):
         restore(run)
     assert (run / "20").exists()
 
