@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from cnn_evolution.layers import cpu
@@ -69,8 +70,9 @@ def avg_pool(
 
 
 def _sums(x: Array, moving: cpu.Window, pads: tuple[tuple[int, int], tuple[int, int]]) -> Array:
+    # The zero must be NumPy's: from a traced one JAX cannot tell that this is a sum, and finds no gradient.
     return lax.reduce_window(
-        x, jnp.zeros((), x.dtype), lax.add, (1, *moving.size, 1), (1, *moving.strides, 1), ((0, 0), *pads, (0, 0))
+        x, np.zeros((), x.dtype), lax.add, (1, *moving.size, 1), (1, *moving.strides, 1), ((0, 0), *pads, (0, 0))
     )
 
 

@@ -1,4 +1,4 @@
-"""Max-pooling equals XLA's: values and gradient, ties included."""
+"""Max-pooling equals XLA's, values and gradient, ties included; average pooling counts as torch does."""
 
 import hypothesis.strategies as st
 import jax
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from cnn_evolution.layers import max_pool, plain_convolutions
+from cnn_evolution.layers import avg_pool, max_pool, plain_convolutions
 
 
 def small_integers(*shape, dtype=jnp.float32, seed=0):
@@ -92,3 +92,18 @@ def test_forward_mode_raises():
     x = small_integers(1, 7, 7, 2)
     with pytest.raises(TypeError, match="custom_vjp"):
         jax.jvp(lambda x: max_pool(x, 2), (x,), (x,))
+
+
+def test_average_counts_padding_or_not():
+    x = jnp.ones((1, 4, 4, 1))
+    corner = avg_pool(x, 3, 1, 1)[0, 0, 0, 0], avg_pool(x, 3, 1, 1, count_include_pad=False)[0, 0, 0, 0]
+    np.testing.assert_allclose(corner, (4 / 9, 1))
+
+
+def test_average_never_counts_the_border_of_ceil_mode():
+    np.testing.assert_allclose(avg_pool(jnp.ones((1, 6, 6, 1)), 3, 2, ceil_mode=True), jnp.ones((1, 3, 3, 1)))
+
+
+def test_average_has_a_gradient_under_jit():
+    gradient = jax.jit(jax.grad(lambda x: jnp.sum(avg_pool(x, 2))))(jnp.ones((1, 4, 4, 3)))
+    np.testing.assert_allclose(gradient, jnp.full((1, 4, 4, 3), 0.25))
