@@ -152,7 +152,7 @@ _MINI_NETWORKS = {
     config.name: (config, learning_rate, clip_norm)
     for config, learning_rate, clip_norm in (
         (ModelConfig(name="alexnet", width=0.5, dropout=0.1, initialisation="he"), 0.02, 2.0),
-        (ModelConfig(name="zfnet", width=0.5, dropout=0.1, initialisation="he"), 0.02, 2.0),
+        (ModelConfig(name="zfnet", width=0.375, dropout=0.1, initialisation="he"), 0.03, 2.0),
         (ModelConfig(name="vgg11", width=0.25, dropout=0.1, initialisation="he"), 0.02, 2.0),
         (ModelConfig(name="vgg11_bn", width=0.25, dropout=0.1), 0.03, 0.0),
         (ModelConfig(name="googlenet", width=0.25, stem_stride=1, dropout=0.1, initialisation="he"), 0.02, 2.0),
