@@ -170,7 +170,7 @@ def _open_tfds(name: str, directory: Path, split: str, label: str) -> ImageSourc
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(directory)
-    features = dict(builder.info.features.items())
+    features = dict(sorted(builder.info.features.items()))  # TFDS reads them back in any order
     labels = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
     if not isinstance(features.get("image"), tfds.features.Image) or not labels:
         raise ValueError(
