@@ -88,7 +88,7 @@ def test_help_of_a_recipe_explains_every_field():
     [
         (["train", "mini-alexnet", "--model.name", "alexnit"], "alexnet"),
         (["train", "mini-alexnet", "--data.dataset", "mini_ilsvrk"], "mini_ilsvrc"),
-        (["train", "mini-alexnet", "--data.train-split", "trian"], "train"),
+        (["train", "mini-alexnet", "--data.dataset", "mini_ilsvrc/tiny", "--data.train-split", "trian"], "train"),
         (["train", "mini-alexnet", "--batch-size", "63"], "nearest size that does is 64"),
         (["train", "mini-alexnet", "--data.size", "20"], "39"),
         (["train", "mini-alexnet", "--epochs", "0"], "epochs"),
