@@ -66,7 +66,7 @@ def main() -> None:
         {"runs": [{"step": int(state.step), "recipe": dataclasses.asdict(run.recipe)} for run, state in trained]},
     )
     append_result(arguments.runs[0], result)
-    print(summary(result))
+    print(f"{result.model}: {summary(result)}")
 
 
 if __name__ == "__main__":

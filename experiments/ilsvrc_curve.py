@@ -158,7 +158,7 @@ def ensemble_error(members: list[Path], directory: Path, options: RunOptions) ->
     )
     result = make_result("+".join(run.recipe.model.name for run, _ in loaded), first.protocol, source, errors, config)
     append_result(directory, result)
-    console.print(summary(result), soft_wrap=True)
+    console.print(f"{result.model}: {summary(result)}", soft_wrap=True)
     return errors.top5
 
 

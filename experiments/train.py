@@ -59,7 +59,7 @@ def main() -> None:
     if arguments.distributed:
         jax.distributed.initialize()
     result = train(arguments.recipe, arguments.run_dir, arguments.options)
-    print(summary(result))
+    print(f"{result.model}: {summary(result)}")
 
 
 if __name__ == "__main__":

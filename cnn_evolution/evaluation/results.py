@@ -58,9 +58,9 @@ def make_result(model: str, protocol: str, source: ImageSource, errors: Errors, 
 
 
 def summary(result: Result) -> str:
-    """The result as a sentence."""
+    """What was measured, without the name of the network."""
     return (
-        f"{result.model}: top-1 error {result.top1_error:.2f}%, top-5 error {result.top5_error:.2f}% "
+        f"top-1 error {result.top1_error:.2f}%, top-5 error {result.top5_error:.2f}% "
         f"on {result.images} images of {result.dataset}, split {result.split} ({result.protocol})"
     )
 

@@ -128,7 +128,7 @@ def build(data_dir: Path, config: str = "full") -> None:
         tempfile.TemporaryDirectory() as downloads,  # and makes directories for that
         # Spawned, because forking a process in which JAX runs threads may hang.
         ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent) as pool,
-        Progress(*columns, console=Console(stderr=True)) as progress,
+        Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as progress,
     ):
         builder = MiniIlsvrc(data_dir=data_dir, config=config)
         for abandoned in Path(builder.data_dir).parent.glob("incomplete.*"):
