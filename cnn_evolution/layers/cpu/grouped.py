@@ -2,8 +2,9 @@
 
 XLA multiplies grouped kernels as if every channel stood alone. Here each block of groups becomes one dense
 convolution: a single group where it has channels enough (AlexNet's two halves), else neighbouring groups merged by a
-block-diagonal kernel, whose zeros cost less than narrow products. Against `lax`, 32 groups of 8 channels at 28 pixels,
-batch 16, forward, input and weight gradient: 64, 66 and 5700 ms became 7.2, 7.1 and 9.8.
+block-diagonal kernel, whose zeros cost less than narrow products. Against `lax`, AlexNet's second convolution at
+half width (5x5, 48 to 128 channels, 2 groups, 9 pixels, batch 64), forward, input and weight gradient: 14, 27 and 123
+ms became 6, 8 and 7.
 """
 
 import jax.numpy as jnp
