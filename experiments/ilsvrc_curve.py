@@ -178,12 +178,17 @@ def draw(arguments: Arguments, directory: Path, measured: dict[Generation, list[
     ]
     generations, _ = _PRESETS[arguments.preset]
     recipe = recipe_of(arguments, next(g.model for g in generations if g.model), 0)
-    draw_curve(
-        points,
-        directory / "curve",
-        dataset=recipe.data.dataset,
-        protocol=f"{recipe.epochs:g} epochs, single centre crop of {recipe.data.size} px",
-    )
+    draw_curve(points, directory / "curve", dataset=recipe.data.dataset, protocol=protocol(arguments, recipe))
+
+
+def protocol(arguments: Arguments, recipe: Recipe) -> str:
+    """How the errors were measured, in words; `recipe` is that of any of the networks."""
+    runs = "one run each" if arguments.seeds == 1 else f"mean and range of {arguments.seeds} seeds"
+    epochs = f"{recipe.epochs:g} epoch{'' if recipe.epochs == 1 else 's'} of training for each"
+    if arguments.preset != "imagenet":
+        return f"narrow networks, {epochs}, {runs}; top-5 error on one centre crop of {recipe.data.size} px"
+    budget = "each trained by its published recipe" if arguments.epochs is None else epochs
+    return f"full networks, {budget}, {runs}; top-5 error on one centre crop"
 
 
 if __name__ == "__main__":
