@@ -11,7 +11,7 @@ where it was. The curve is drawn again after every network.
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +19,7 @@ import tyro
 
 from cnn_evolution.data import open_source
 from cnn_evolution.evaluation.errors import evaluate
-from cnn_evolution.evaluation.results import append_result, make_result, read_results, summary
+from cnn_evolution.evaluation.results import Result, append_result, make_result, read_results, summary
 from cnn_evolution.training.journal import console
 from cnn_evolution.training.loop import train
 from cnn_evolution.training.recipe import Recipe
@@ -130,7 +130,7 @@ def recipe_of(arguments: Arguments, model: str, seed: int) -> Recipe:
 def measure(arguments: Arguments, directory: Path, seed: int) -> Iterator[tuple[Generation, float]]:
     """Trains (or finds trained) every generation with one seed and yields its top-5 error in percent."""
     generations, _ = _PRESETS[arguments.preset]
-    members: list[Path] = []
+    members: dict[Path, Result] = {}
     for generation in generations:
         if generation.model is None:
             yield generation, ensemble_error(members, directory / f"seed{seed}" / "ensemble", arguments.run)
@@ -138,17 +138,17 @@ def measure(arguments: Arguments, directory: Path, seed: int) -> Iterator[tuple[
         run_dir = directory / f"seed{seed}" / generation.model
         result = train(recipe_of(arguments, generation.model, seed), run_dir, arguments.run)
         if not generation.apart:
-            members.append(run_dir)
+            members[run_dir] = result
         yield generation, result.top5_error
 
 
-def ensemble_error(members: list[Path], directory: Path, options: RunOptions) -> float:
+def ensemble_error(members: Mapping[Path, Result], directory: Path, options: RunOptions) -> float:
     """Top-5 error in percent of the members' averaged probabilities; kept in `directory`, so it is computed once."""
+    config = {"runs": [result.config for result in members.values()]}
+    for kept in read_results(directory):
+        if kept.config == config:
+            return kept.top5_error
     loaded = [load_run(member, options) for member in members]
-    config = {"runs": [{"step": int(state.step), "recipe": dataclasses.asdict(run.recipe)} for run, state in loaded]}
-    for result in read_results(directory):
-        if result.config == config:
-            return result.top5_error
     first, _ = loaded[0]
     data = first.recipe.data
     source = open_source(data.dataset, data.evaluation_split, data_dir=options.data_dir)

@@ -58,6 +58,7 @@ def test_a_finished_curve_trains_nothing_again_and_gives_the_same_numbers(smoke)
     again = run("ilsvrc_curve", "--preset", "smoke", "--output-dir", directory)
     assert [path.stat().st_mtime_ns for path in sorted(directory.rglob("metrics.jsonl"))] == metrics
     assert (directory / "curve.csv").read_bytes() == before
+    assert len(read_results(directory / "seed0" / "ensemble")) == 1
     assert "step" not in again and "step" in output
 
 
