@@ -5,10 +5,14 @@ that `drawn.py` draws: the logits in training mode, samples of the updated runni
 compared thoroughly, the logits in evaluation mode with measured statistics and samples of the gradients of the loss
 with respect to the first and last kernels. It also holds the peer's own count of parameters and multiply-accumulates.
 
+Gradients are computed in float64: rounding turns some ReLUs on or off, so that in float32 torch's own gradient of a
+deep network is wrong in the second digit.
+
 A batch whose images give nearly the same logits would prove nothing; it is refused.
 """
 
 import argparse
+import copy
 import importlib
 import sys
 from collections.abc import Callable
@@ -78,6 +82,22 @@ def heads(output: object) -> list[torch.Tensor]:
     ]
 
 
+def kernel_gradients(model: nn.Module, images: torch.Tensor) -> dict[str, np.ndarray]:
+    """Samples of the gradients of all heads' summed loss, by the names of the first and the last kernel."""
+    labels = torch.arange(len(images)) % CLASSES
+    sum(nn.functional.cross_entropy(output, labels) for output in heads(model(images))).backward()
+    kernels = [(key, value) for key, value in model.named_parameters() if value.ndim > 1 and value.grad is not None]
+    return {f"gradient/{key}": drawn.sample(value.grad.numpy()) for key, value in (kernels[0], kernels[-1])}
+
+
+def momentum(model: nn.Module) -> float:
+    """Of all normalisations, torch's sense; 1 if there are none."""
+    momenta = {module.momentum for module in model.modules() if isinstance(module, nn.BatchNorm2d)} or {1.0}
+    if len(momenta) > 1:
+        raise ValueError(f"normalisations have several momenta: {momenta}")
+    return momenta.pop()
+
+
 def least_difference(logits: np.ndarray) -> float:
     """The smallest difference between two images' logits, as a share of the range of all."""
     pairs = [(i, j) for i in range(len(logits)) for j in range(i)]
@@ -93,24 +113,17 @@ def golden(name: str, report: Callable[[str], None]) -> dict[str, np.ndarray]:
     model.load_state_dict(weights, strict=False)
     images = torch.from_numpy(drawn.images(peer.size or spec.input_size, peer.images)).permute(0, 3, 1, 2).contiguous()
 
+    if peer.thorough:
+        gradients = kernel_gradients(copy.deepcopy(model).double(), images.double())
     outputs = heads(model(images))
+    statistics = {key: value.clone() for key, value in model.state_dict().items() if "running_" in key}
     found = {"params": np.array(params), "macs": np.array(macs)}
     found |= {f"train_{i}": output.detach().numpy() for i, output in enumerate(outputs)}
-    statistics = {key: value for key, value in model.state_dict().items() if "running_" in key}
-    found |= {f"statistics/{key}": drawn.sample(value.numpy(), 4) for key, value in statistics.items()}
+    found["statistics"] = drawn.samples({key: value.numpy() for key, value in statistics.items()})
     if peer.thorough:
-        labels = torch.arange(peer.images) % CLASSES
-        loss = sum(nn.functional.cross_entropy(output, labels) for output in outputs)
-        kernels = [key for key, value in model.named_parameters() if value.ndim > 1]
-        parameters = dict(model.named_parameters())
-        for key in (kernels[0], kernels[-1]):
-            found[f"gradient/{key}"] = drawn.sample(torch.autograd.grad(loss, parameters[key], retain_graph=True)[0])
-        momenta = {module.momentum for module in model.modules() if isinstance(module, nn.BatchNorm2d)}
-        if len(momenta) > 1:
-            raise ValueError(f"{name} has several momenta: {momenta}")
-        measured = {key: value / momenta.copy().pop() for key, value in statistics.items()}
-        model.load_state_dict(measured, strict=False)
-        found["momentum"] = np.array(momenta.pop() if momenta else 0.0)
+        found |= gradients
+        found["momentum"] = np.array(momentum(model))
+        model.load_state_dict({key: value / momentum(model) for key, value in statistics.items()}, strict=False)
         found["evaluation"] = model.eval()(images).detach().numpy()
     for mode in ("train_0", "evaluation"):
         if mode in found:

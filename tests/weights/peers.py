@@ -38,7 +38,7 @@ PEERS = {
     "resnet50": Peer("torchvision", "resnet50", thorough=True),
     "resnet101": Peer("torchvision", "resnet101"),
     "resnet152": Peer("torchvision", "resnet152"),
-    "resnet50_v1": Peer("pytorchcv", "resnet50"),
+    "resnet50_v1": Peer("pytorchcv", "resnet50", thorough=True),
     "resnet101_v1": Peer("pytorchcv", "resnet101"),
     "resnet152_v1": Peer("pytorchcv", "resnet152"),
     "se_resnet18": Peer("timm", "legacy_seresnet18", thorough=True),
