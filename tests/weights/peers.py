@@ -42,6 +42,10 @@ PEERS = {
     "resnet50_v1": Peer("pytorchcv", "resnet50", thorough=True),
     "resnet101_v1": Peer("pytorchcv", "resnet101"),
     "resnet152_v1": Peer("pytorchcv", "resnet152"),
+    "mobilenet_v1": Peer("pytorchcv", "mobilenet_w1", thorough=True),
+    "mobilenet_v1_0_75": Peer("pytorchcv", "mobilenet_w3d4"),
+    "mobilenet_v1_0_5": Peer("pytorchcv", "mobilenet_wd2"),
+    "mobilenet_v1_0_25": Peer("pytorchcv", "mobilenet_wd4"),
     "se_resnet18": Peer("timm", "legacy_seresnet18", thorough=True),
     "se_resnet50": Peer("timm", "legacy_seresnet50"),
 }
