@@ -114,12 +114,16 @@ def _alone_with(part: Path, path: Path) -> Iterator[BinaryIO]:
 def _fetch(url: str, part: BinaryIO, attempts: int, timeout: float, pause: float) -> bool:
     """Completes `part`, open for appending; returns whether some of it was from an earlier call."""
     resumed = furthest = part.seek(0, os.SEEK_END)
-    version: str | None = None
+    version: str | None = None  # what the server calls the file that `part` is of
     failures = 0
     with _progress(unquote(Path(urlsplit(url).path).name)) as report:
         while True:
             try:
-                version = _attempt(url, part, version, timeout, report)
+                response = _request(url, part, version, timeout)
+                if response is not None:
+                    with response:
+                        version = response.headers.get("ETag") or response.headers.get("Last-Modified")
+                        _receive(response, part, report)
                 part.flush()
                 os.fsync(part.fileno())
                 return bool(resumed)
@@ -136,12 +140,10 @@ def _fetch(url: str, part: BinaryIO, attempts: int, timeout: float, pause: float
                 time.sleep(min(pause * 2 ** (failures - 1), 30.0))
 
 
-def _attempt(
-    url: str, part: BinaryIO, version: str | None, timeout: float, report: Callable[[int, int | None], None]
-) -> str | None:
-    """One request for what `part` lacks, or for all of it where the server cannot continue.
+def _request(url: str, part: BinaryIO, version: str | None, timeout: float) -> http.client.HTTPResponse | None:
+    """Asks for what `part` lacks, if the server still has that version; None if it lacks nothing.
 
-    `version` is what the server called the file at the last attempt; returns what it calls it now.
+    A server that cannot continue answers with the whole file, for which `part` is emptied.
     """
     offset = part.seek(0, os.SEEK_END)
     headers = {"User-Agent": "cnn_evolution"}
@@ -152,9 +154,9 @@ def _attempt(
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and offset:  # there is nothing after what is here, or it belongs to another file
+        if error.code == 416 and offset:  # nothing comes after what is here
             if error.headers.get("Content-Range", "").endswith(f"/{offset}"):
-                return version
+                return None
             part.truncate(0)
             raise _Cut("the server has another file than before") from error
         if error.code in _PASSING:
@@ -165,19 +167,22 @@ def _attempt(
         ) from error
     except (OSError, http.client.HTTPException) as error:
         raise _Cut(_reason(error)) from error
-    with response:
-        if offset and _range_start(response.headers.get("Content-Range")) != offset:
-            offset = 0
-            part.truncate(0)
-        length = response.headers.get("Content-Length")
-        size = offset + int(length) if length is not None else None
-        for chunk in _chunks(response):
-            part.write(chunk)
-            offset += len(chunk)
-            report(offset, size)
-        if size is not None and offset < size:
-            raise _Cut(f"cut after {offset:,} of {size:,} bytes")
-        return response.headers.get("ETag") or response.headers.get("Last-Modified")
+    if offset and _range_start(response.headers.get("Content-Range")) != offset:
+        part.truncate(0)
+    return response
+
+
+def _receive(response: http.client.HTTPResponse, part: BinaryIO, report: Callable[[int, int | None], None]) -> None:
+    """Appends an answer's body to `part`."""
+    offset = part.seek(0, os.SEEK_END)
+    length = response.headers.get("Content-Length")
+    size = offset + int(length) if length is not None else None
+    for chunk in _chunks(response):
+        part.write(chunk)
+        offset += len(chunk)
+        report(offset, size)
+    if size is not None and offset < size:
+        raise _Cut(f"cut after {offset:,} of {size:,} bytes")
 
 
 def _range_start(content_range: str | None) -> int | None:
@@ -254,4 +259,5 @@ def _progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
         done_bytes = done
 
     yield count
-    print(f"downloaded {name} ({done_bytes:,} bytes)", file=sys.stderr)
+    if done_bytes:
+        print(f"downloaded {name} ({done_bytes:,} bytes)", file=sys.stderr)
