@@ -20,7 +20,7 @@ import importlib.resources
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -111,17 +111,25 @@ def find_weights(model: str, *, source: str | None = None, tag: str | None = Non
     )
 
 
-def parse_pretrained(text: str) -> dict[str, Any]:
-    """What a command line says in one word, as arguments of `load_pretrained`: SOURCE, SOURCE:TAG or a file.
+class Choice(NamedTuple):
+    """Which weights of a network, as `load_pretrained` takes it."""
+
+    source: str | None = None
+    tag: str | None = None
+    path: Path | None = None
+
+
+def parse_pretrained(text: str) -> Choice:
+    """What a command line says in one word: SOURCE, SOURCE:TAG or a file.
 
     Raises:
       ValueError: It is none of these.
     """
     source, _, tag = text.partition(":")
     if source in SOURCES:
-        return {"source": source, "tag": tag or None}
+        return Choice(source=source, tag=tag or None)
     if text.endswith(SUFFIXES):
-        return {"path": Path(text)}
+        return Choice(path=Path(text))
     raise ValueError(
         f"{text!r} names no weights; expected {', '.join(SOURCES)}, one of them with a tag, as in "
         f"torchvision:IMAGENET1K_V2, or a file ({', '.join(SUFFIXES)})"
