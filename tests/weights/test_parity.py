@@ -1,0 +1,128 @@
+"""Every network computes what its peer computes, from the same weights.
+
+Deep networks with drawn weights and drawn running statistics hardly look at the image, so networks are compared in
+training mode, where batch statistics normalise, and in evaluation mode with measured statistics.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import traverse_util
+
+import cnn_evolution as ce
+from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, to_torch
+from tests.weights import drawn
+from tests.weights.peers import CLASSES, GOLDEN, PEERS
+
+TOLERANCE = 1e-4  # relative to the largest value
+
+every_peer = pytest.mark.parametrize("name", PEERS)
+thorough = pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.thorough])
+
+
+@functools.cache
+def golden(name: str) -> dict[str, np.ndarray]:
+    return dict(np.load(GOLDEN / f"{name}.npz"))
+
+
+def options(name: str) -> dict:
+    """The peer's, with everything random left out."""
+    fields = {field.name for field in dataclasses.fields(ce.create_model(name))}
+    return {field: 0.0 for field in fields if "drop" in field} | PEERS[name].options
+
+
+@functools.cache
+def leaves(name: str) -> list[Leaf]:
+    peer = PEERS[name]
+    return correspondence(name, peer.source, num_classes=CLASSES, **peer.options)
+
+
+def weights(name: str) -> dict:
+    state_dict = drawn.state_dict({leaf.key: leaf.torch_shape for leaf in leaves(name)})
+    return from_torch(name, state_dict, source=PEERS[name].source, **PEERS[name].options)
+
+
+def images(name: str) -> np.ndarray:
+    peer = PEERS[name]
+    return drawn.images(peer.size or ce.model_info(name).input_size, peer.images)
+
+
+def forward(name: str, variables: dict, x: jax.Array, **kwargs) -> tuple[list[jax.Array], dict]:
+    """All heads' logits in training mode, and the updated running statistics."""
+    model = ce.create_model(name, num_classes=CLASSES, **options(name), **kwargs)
+    logits, state = model.apply(variables, x, train=True, mutable=["batch_stats", "aux_logits"])
+    return [logits, *state.get("aux_logits", {}).values()], state.get("batch_stats", {})
+
+
+@functools.cache
+def trained(name: str) -> tuple[list[np.ndarray], dict]:
+    return jax.device_get(jax.jit(functools.partial(forward, name))(weights(name), images(name)))
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+@every_peer
+def test_parameters_and_multiply_accumulates_are_the_peers(name):
+    spec = ce.model_info(name)
+    assert (spec.params + spec.aux_params, spec.macs) == (golden(name)["params"], golden(name)["macs"])
+
+
+@every_peer
+def test_training_forward_is_the_peers(name):
+    outputs, _ = trained(name)
+    theirs = [golden(name)[f"train_{i}"] for i in range(len(outputs))]
+    assert f"train_{len(outputs)}" not in golden(name)
+    assert max(difference(a, b) for a, b in zip(outputs, theirs, strict=True)) < TOLERANCE
+
+
+@every_peer
+def test_updated_running_statistics_are_the_peers(name):
+    flat = traverse_util.flatten_dict({"batch_stats": trained(name)[1]})
+    found = {leaf.key: flat[leaf.path] for leaf in leaves(name) if leaf.path in flat}
+    assert len(found) == len(flat)
+    means, variances = (
+        drawn.samples({key: value for key, value in found.items() if key.endswith(f"running_{kind}")})
+        for kind in ("mean", "var")
+    )
+    theirs = golden(name)["statistics"]
+    expected_means, expected_variances = theirs[::2], theirs[1::2]  # a layer's mean comes before its var
+    assert means.shape == expected_means.shape
+    assert (np.abs(means - expected_means) <= TOLERANCE * np.sqrt(expected_variances)).all()
+    assert (np.abs(variances - expected_variances) <= TOLERANCE * expected_variances).all()
+
+
+@thorough
+def test_evaluation_with_measured_statistics_is_the_peers(name):
+    _, statistics = trained(name)
+    variables = weights(name) | {"batch_stats": jax.tree.map(lambda x: x / golden(name)["momentum"], statistics)}
+    model = ce.create_model(name, num_classes=CLASSES, **options(name))
+    logits = jax.jit(model.apply)(variables, images(name))
+    assert difference(logits, golden(name)["evaluation"]) < TOLERANCE
+
+
+@thorough
+def test_gradients_of_the_first_and_last_kernels_are_the_peers(name):
+    """In float64, because in float32 rounding turns some ReLUs on or off, and the gradient is not continuous there."""
+    peer = PEERS[name]
+    with jax.enable_x64(True):
+        variables, x = jax.tree.map(np.float64, (weights(name), images(name)))
+
+        def loss(params: dict) -> jax.Array:
+            outputs, _ = forward(name, {**variables, "params": params}, x, dtype=jnp.float64)
+            labels = jnp.arange(peer.images) % CLASSES
+            return sum(optax.softmax_cross_entropy_with_integer_labels(y, labels).mean() for y in outputs)
+
+        gradient = jax.device_get(jax.jit(jax.grad(loss))(variables["params"]))
+    found = to_torch(name, {**variables, "params": gradient}, source=peer.source, **peer.options)
+    expected = {key.removeprefix("gradient/"): x for key, x in golden(name).items() if key.startswith("gradient/")}
+    assert len(expected) == 2
+    assert {key: difference(drawn.sample(found[key]), x) for key, x in expected.items()} == pytest.approx(
+        dict.fromkeys(expected, 0), abs=TOLERANCE
+    )
