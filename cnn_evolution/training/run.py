@@ -1,6 +1,7 @@
 """A recipe made concrete: the network, the images and the update rule that it names, checked before anything runs."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from cnn_evolution.spec import ModelSpec
 from cnn_evolution.training.checkpoint import load_state
 from cnn_evolution.training.optimizer import make_optimizer, make_schedule
 from cnn_evolution.training.recipe import Recipe, from_json
-from cnn_evolution.training.state import TrainState, init_state
+from cnn_evolution.training.state import TrainState, init_state, start_state
 from cnn_evolution.weights.pretrained import PretrainedWeights, find_weights, load_pretrained, parse_pretrained
 
 
@@ -69,12 +70,20 @@ class Run:
     steps: int
 
     def init(self) -> TrainState:
-        """The state before the first step, on every device."""
+        """The state before the first step, on every device.
+
+        Raises:
+          ValueError, OSError, ModuleNotFoundError: The published weights that the recipe asks for cannot be loaded
+            (see `load_pretrained`), or do not fit its network.
+        """
         # It runs once, so it is compiled without optimisation (GoogLeNet: 3 s instead of 10 on two cores).
-        once = {"xla_backend_optimization_level": 0}
-        state = jax.jit(self._init, out_shardings=replicated(), compiler_options=once)(self.recipe.seed)
-        text = self.recipe.model.pretrained
-        return state if text is None else self._pretrained(state, text)
+        compiled = functools.partial(
+            jax.jit, out_shardings=replicated(), compiler_options={"xla_backend_optimization_level": 0}
+        )
+        if self.recipe.model.pretrained is None:
+            return compiled(self._init)(self.recipe.seed)
+        start = functools.partial(start_state, optimizer=self.optimizer, ema=self.recipe.ema_decay > 0)
+        return compiled(start)(self._pretrained(self.recipe.model.pretrained))
 
     def abstract_state(self) -> TrainState:
         """Shapes, types and places of a state, into which a checkpoint is restored."""
@@ -86,16 +95,18 @@ class Run:
     def _init(self, seed: int) -> TrainState:
         return init_state(self.model, self.optimizer, seed, self.recipe.data.size, ema=self.recipe.ema_decay > 0)
 
-    def _pretrained(self, state: TrainState, text: str) -> TrainState:
-        """The state with published weights for parameters and statistics."""
-        loaded = load_pretrained(
+    def _pretrained(self, text: str) -> dict[str, Any]:
+        """Published weights for the classes of the training split, checked against this run's network."""
+        variables = load_pretrained(
             self.recipe.model.name,
             num_classes=self.train.num_classes,
             key=jax.random.key(self.recipe.seed),
             **parse_pretrained(text)._asdict(),
         )
-        own = flatten_dict({"params": state.params, "batch_stats": state.batch_stats}, sep="/")
-        theirs = flatten_dict(loaded, sep="/")
+        variables.setdefault("batch_stats", {})
+        abstract = self.abstract_state()
+        own = flatten_dict({"params": abstract.params, "batch_stats": abstract.batch_stats}, sep="/")
+        theirs = flatten_dict(variables, sep="/")
         other = [name for name in own | theirs if jnp.shape(own.get(name)) != jnp.shape(theirs.get(name))]
         if other:
             raise ValueError(
@@ -103,9 +114,7 @@ class Run:
                 f"{other[0]}; expected model.width 1 and, for fully connected layers after a map, images of "
                 f"{self.spec.input_size} pixels"
             )
-        params, batch_stats = jax.device_put((loaded["params"], loaded.get("batch_stats", {})), replicated())
-        averaged = None if state.ema_params is None else jax.tree.map(jnp.copy, params)
-        return dataclasses.replace(state, params=params, batch_stats=batch_stats, ema_params=averaged)
+        return variables
 
     @property
     def pixels(self) -> Pixels:

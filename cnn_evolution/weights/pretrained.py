@@ -161,7 +161,7 @@ def load_pretrained(
       **options: Options of `create_model` that the weights were made for, as for `from_torch`.
 
     Returns:
-      `{"params": ..., "batch_stats": ...}`, float32.
+      `{"params": ..., "batch_stats": ...}`, float32 NumPy arrays.
 
     Raises:
       ValueError: No such weights are known, or the file does not hold them; says what there is.
