@@ -68,13 +68,15 @@ def download(
       OSError: It cannot be had, or what came has another hash; nothing is kept of that.
     """
     directory = Path(directory).expanduser() if directory is not None else default_weights_dir()
-    directory.mkdir(parents=True, exist_ok=True)
     name = unquote(Path(urlsplit(url).path).name)
     path = directory / name.removesuffix(".zip")
+    if path.exists() and _hash(path, kind).startswith(digest):
+        return path
+    directory.mkdir(parents=True, exist_ok=True)
     with _alone_with(directory / f"{name}.part", path) as part:
         if path.exists():
             found = _hash(path, kind)
-            if found.startswith(digest):
+            if found.startswith(digest):  # another process brought it while this one waited
                 return path
             _log.warning("%s is damaged (%s %s, expected %s): downloading it again", path, kind, found, digest)
             path.unlink()
@@ -101,14 +103,20 @@ def _alone_with(part: Path, path: Path) -> Iterator[BinaryIO]:
             except BlockingIOError:
                 _log.warning("another process is downloading %s: waiting for it", path.name)
                 fcntl.flock(file, fcntl.LOCK_EX)
-            # While this waited, the other may have finished and removed the file that was opened.
-            if part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat()):
+            if _still_there(file, part):  # else the other has finished meanwhile, and this is what it has removed
                 try:
                     yield file
                 finally:
                     if path.exists() or os.fstat(file.fileno()).st_size == 0:
                         part.unlink(missing_ok=True)
                 return
+
+
+def _still_there(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _fetch(url: str, part: BinaryIO, attempts: int, timeout: float, pause: float) -> bool:
@@ -255,7 +263,7 @@ def _progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
     def count(done: int, size: int | None) -> None:
         nonlocal done_bytes
         if not done_bytes:
-            print(f"downloading {name} ({size or 0:,} bytes)" if size else f"downloading {name}", file=sys.stderr)
+            print(f"downloading {name} ({size:,} bytes)" if size else f"downloading {name}", file=sys.stderr)
         done_bytes = done
 
     yield count

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -193,6 +194,19 @@ def test_a_killed_download_leaves_nothing_under_the_final_name_and_is_completed(
 def test_progress_is_said_in_plain_lines_away_from_a_terminal(server, tmp_path, capsys):
     fetch(f"{server.url}/a.pth", directory=tmp_path)
     assert capsys.readouterr().err == "downloading a.pth (300,000 bytes)\ndownloaded a.pth (300,000 bytes)\n"
+
+
+def test_progress_is_a_bar_on_a_terminal(server, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    fetch(f"{server.url}/a.pth", directory=tmp_path)
+    assert re.search(r"a\.pth.*300\.0/300\.0.*kB", capsys.readouterr().err)
+
+
+def test_what_is_there_is_found_in_a_directory_that_cannot_be_written(server, tmp_path, monkeypatch):
+    path = fetch(f"{server.url}/a.pth", directory=tmp_path)
+    usual = type(path).open
+    monkeypatch.setattr(type(path), "open", lambda self, mode: usual(self, mode) if mode == "rb" else pytest.fail(mode))
+    assert fetch(f"{server.url}/a.pth", directory=tmp_path) == path
 
 
 def test_downloads_lie_where_the_environment_says(monkeypatch, tmp_path):
