@@ -1,6 +1,7 @@
 """The history of ImageNet's convolutional networks, executable."""
 
+from cnn_evolution.analysis import Cost, cost
 from cnn_evolution.catalogue import create_model, features, list_models, model_info
 from cnn_evolution.spec import ModelSpec
 
-__all__ = ["ModelSpec", "create_model", "features", "list_models", "model_info"]
+__all__ = ["Cost", "ModelSpec", "cost", "create_model", "features", "list_models", "model_info"]
