@@ -11,7 +11,7 @@ excitation lets a pixel see the whole image, and the part of the field that move
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -98,7 +98,7 @@ def receptive_fields(
     for op in graph.operations:
         if any(value in spans for value in op.inputs):
             for value in op.outputs:
-                spans[value] = tuple(_follow(op, side, spans, graph) for side in range(2))
+                spans[value] = (_follow(op, 0, spans, graph), _follow(op, 1, spans, graph))
     return {name: _field(spans[value]) for name, value in graph.endpoints.items() if value in spans}
 
 
@@ -137,7 +137,7 @@ def _unknown(op: Operation, why: str) -> ValueError:
     return ValueError(f"no receptive field: {op.primitive} in {op.path or 'the network'} {why}")
 
 
-def _follow(op: Operation, side: int, spans: dict[int, tuple[Span, ...]], graph: Graph) -> Span:
+def _follow(op: Operation, side: int, spans: Mapping[int, tuple[Span, Span]], graph: Graph) -> Span:
     """The span of an operation's result along one side of the image, 0 for rows and 1 for columns."""
     name, params = op.primitive, op.params
     operands = [(spans[value][side], graph.shapes[value].shape) for value in op.inputs if value in spans]
@@ -190,7 +190,7 @@ def _follow(op: Operation, side: int, spans: dict[int, tuple[Span, ...]], graph:
     raise _unknown(op, "is not known")
 
 
-def _convolution(op: Operation, side: int, spans: dict[int, tuple[Span, ...]], graph: Graph) -> Span:
+def _convolution(op: Operation, side: int, spans: Mapping[int, tuple[Span, Span]], graph: Graph) -> Span:
     image, kernel = op.inputs
     params, numbers = op.params, op.params["dimension_numbers"]
     if kernel in spans:
@@ -208,7 +208,7 @@ def _convolution(op: Operation, side: int, spans: dict[int, tuple[Span, ...]], g
     return moved.at(numbers.out_spec[2 + i])
 
 
-def _product(op: Operation, side: int, spans: dict[int, tuple[Span, ...]], graph: Graph) -> Span:
+def _product(op: Operation, side: int, spans: Mapping[int, tuple[Span, Span]], graph: Graph) -> Span:
     """Summed axes mix their positions; in the result come the shared axes, then the left's, then the right's."""
     summed, shared = op.params["dimension_numbers"]
     ranks = [len(graph.shapes[value].shape) for value in op.inputs]
