@@ -43,3 +43,8 @@ def sample(x: np.ndarray, count: int = 256) -> np.ndarray:
     """At most `count` values spread over an array."""
     flat = np.asarray(x).reshape(-1)
     return flat[:: max(1, flat.size // count)][:count]
+
+
+def samples(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Four values of every array, in the order of the keys: (len(arrays), 4)."""
+    return np.array([sample(arrays[key], 4) for key in sorted(arrays)], np.float32).reshape(-1, 4)

@@ -6,6 +6,7 @@ from typing import Any
 
 GOLDEN = Path(__file__).with_name("golden")
 CLASSES = 10
+TOLERANCE = 1e-4  # relative to the largest value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +39,13 @@ PEERS = {
     "resnet50": Peer("torchvision", "resnet50", thorough=True),
     "resnet101": Peer("torchvision", "resnet101"),
     "resnet152": Peer("torchvision", "resnet152"),
-    "resnet50_v1": Peer("pytorchcv", "resnet50"),
+    "resnet50_v1": Peer("pytorchcv", "resnet50", thorough=True),
     "resnet101_v1": Peer("pytorchcv", "resnet101"),
     "resnet152_v1": Peer("pytorchcv", "resnet152"),
+    "mobilenet_v1": Peer("pytorchcv", "mobilenet_w1", thorough=True),
+    "mobilenet_v1_0_75": Peer("pytorchcv", "mobilenet_w3d4"),
+    "mobilenet_v1_0_5": Peer("pytorchcv", "mobilenet_wd2"),
+    "mobilenet_v1_0_25": Peer("pytorchcv", "mobilenet_wd4"),
     "se_resnet18": Peer("timm", "legacy_seresnet18", thorough=True),
     "se_resnet50": Peer("timm", "legacy_seresnet50"),
 }
