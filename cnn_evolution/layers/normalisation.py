@@ -1,19 +1,124 @@
 """Batch normalisation and local response normalisation."""
 
+import functools
+import math
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.nn.initializers import Initializer
 
 
-def batch_norm(*, train: bool, momentum: float = 0.9, epsilon: float = 1e-5, **options: Any) -> nn.BatchNorm:
-    """Batch normalisation over N, H and W of (N, H, W, C) (Ioffe & Szegedy 2015).
+class BatchNorm(nn.Module):
+    """Batch normalisation over all axes but the last, (N, H, W, C) or (N, C) to the same (Ioffe & Szegedy 2015).
 
-    `momentum` is the share of the old running statistics that is kept, 1 minus torch's. `options` go to
-    `nn.BatchNorm` (axis_name for synchronised statistics, dtype, scale_init, name).
+    Training normalises by the batch's mean and biased variance, and moves the running statistics, from which no
+    gradient flows, towards its mean and unbiased variance, as torch does. Statistics are at least float32 whatever
+    `dtype`. Forward mode (`jax.jvp`) raises `TypeError` in training.
+
+    Attributes:
+      train: Whether to use the batch's statistics and to update the running ones, or to use the running ones.
+      momentum: The share of the old running statistics that is kept, 1 minus torch's.
+      epsilon: Added to the variance.
+      use_scale: Whether there is a learnt factor for each channel.
+      use_bias: Whether there is a learnt summand for each channel.
+      scale_init: Initialisation of the factors.
+      bias_init: Initialisation of the summands.
+      dtype: Of the output; None for that of the input.
+      axis_name: Mapped axis over which the batch's statistics are averaged.
+
+    Raises:
+      ValueError: in training, if there is one value a channel, which has no variance.
     """
-    return nn.BatchNorm(use_running_average=not train, momentum=momentum, epsilon=epsilon, **options)
+
+    train: bool
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    use_scale: bool = True
+    use_bias: bool = True
+    scale_init: Initializer = nn.initializers.ones
+    bias_init: Initializer = nn.initializers.zeros
+    dtype: Any = None
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shape = (x.shape[-1],)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
+        running_var = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
+        scale = self.param("scale", self.scale_init, shape) if self.use_scale else jnp.ones(shape, jnp.float32)
+        bias = self.param("bias", self.bias_init, shape) if self.use_bias else jnp.zeros(shape, jnp.float32)
+        dtype = x.dtype if self.dtype is None else self.dtype
+
+        if not self.train:
+            factor = scale * lax.rsqrt(running_var.value + self.epsilon)
+            return _affine(x, factor, bias - running_mean.value * factor).astype(dtype)
+        axis_name = None if self.is_initializing() else self.axis_name
+        y, mean, var = _normalise(x, scale, bias, self.epsilon, axis_name)
+        if not self.is_initializing():
+            values = x.size // x.shape[-1] * (1 if axis_name is None else lax.axis_size(axis_name))
+            if values == 1:
+                raise ValueError(f"a map of shape {x.shape} has no variance; expected more than one value a channel")
+            unbiased = var * (values / (values - 1))
+            running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * lax.stop_gradient(mean)
+            running_var.value = self.momentum * running_var.value + (1 - self.momentum) * lax.stop_gradient(unbiased)
+        return y.astype(dtype)
+
+
+batch_norm = BatchNorm  # it is called like the functions that make other layers
+
+
+# The gradient is written out because XLA's own stores x - mean and parts of the gradient as whole maps. An expression
+# over whole maps that two passes share would be stored too, so each pass below shifts `x` in a form of its own.
+# Against flax's, with ReLU, forwards and backwards, 256 channels at 56 pixels, batch 16: 67 ms became 57 (two cores).
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _normalise(
+    x: Array, scale: Array, bias: Array, epsilon: float, axis_name: str | None
+) -> tuple[Array, Array, Array]:
+    """The normalised map, in at least float32, and the mean and biased variance of each channel."""
+    return _forward(x, scale, bias, epsilon, axis_name)[0]
+
+
+def _forward(x: Array, scale: Array, bias: Array, epsilon: float, axis_name: str | None) -> tuple[Any, Any]:
+    mean = _mean(_exact(x), axis_name)
+    var = _mean(jnp.square(_exact(x) - mean), axis_name)
+    root = lax.rsqrt(var + epsilon)
+    y = _affine(x, scale * root, bias - mean * scale * root)
+    return (y, mean, var), (x, mean, root, scale)
+
+
+def _backward(epsilon: float, axis_name: str | None, kept: Any, gradients: Any) -> tuple[Array, Array, Array]:
+    x, mean, root, scale = kept
+    dy = gradients[0]  # the statistics have none
+    axes = tuple(range(x.ndim - 1))
+    values = math.prod(x.shape[:-1])
+    scale_gradient = (dy * _affine(x, root, -mean * root)).sum(axes)
+    bias_gradient = dy.sum(axes)
+    slope, offset = scale_gradient / values, bias_gradient / values
+    if axis_name is not None:
+        slope, offset = lax.pmean((slope, offset), axis_name)
+    # scale root (dy - offset - slope (x - mean) root)
+    factor = scale * root
+    dx = dy * factor - _affine(x, factor * slope * root, factor * (offset - slope * mean * root))
+    return dx.astype(x.dtype), scale_gradient.astype(scale.dtype), bias_gradient.astype(scale.dtype)
+
+
+_normalise.defvjp(_forward, _backward)
+
+
+def _affine(x: Array, factor: Array, summand: Array) -> Array:
+    return _exact(x) * factor + summand
+
+
+def _exact(x: Array) -> Array:
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def _mean(x: Array, axis_name: str | None) -> Array:
+    mean = x.mean(tuple(range(x.ndim - 1)))
+    return mean if axis_name is None else lax.pmean(mean, axis_name)
 
 
 def local_response_norm(x: Array, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Array:

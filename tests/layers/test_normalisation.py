@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,11 +28,162 @@ def test_half_precision_still_feels_its_neighbours():
     assert jnp.array_equal(half, exact.astype(jnp.bfloat16))
 
 
-def test_running_statistics_keep_the_share_that_momentum_says():
-    x = 5 + 2 * jax.random.normal(jax.random.key(0), (8, 4, 4, 3))
-    norm = layers.batch_norm(train=True, momentum=0.9)
-    variables = norm.init(jax.random.key(0), x)
-    y, state = norm.apply(variables, x, mutable=["batch_stats"])
-    assert jnp.allclose(y.mean((0, 1, 2)), 0, atol=1e-4)
-    assert jnp.allclose(state["batch_stats"]["mean"], 0.1 * x.mean((0, 1, 2)), rtol=1e-4)
-    assert jnp.allclose(state["batch_stats"]["var"], 0.9 + 0.1 * x.var((0, 1, 2)), rtol=1e-3)
+MAPS = pytest.mark.parametrize("shape", [(8, 4, 5, 3), (16, 3)], ids=["maps", "vectors"])
+
+
+def maps(*shape):
+    """Values whose means are far from 0."""
+    return 5 + 2 * jax.random.normal(jax.random.key(0), shape)
+
+
+def textbook(x, scale, bias, epsilon=1e-5):
+    """Ioffe & Szegedy 2015, Algorithm 1."""
+    axes = tuple(range(x.ndim - 1))
+    mean = x.mean(axes)
+    var = ((x - mean) ** 2).mean(axes)
+    return scale * (x - mean) / jnp.sqrt(var + epsilon) + bias
+
+
+def trained(norm, x):
+    """(output, new statistics) of the first step."""
+    y, state = norm.apply(norm.init(jax.random.key(0), x), x, mutable=["batch_stats"])
+    return y, state["batch_stats"]
+
+
+def loss_of(norm, statistics, weights):
+    """A loss with a gradient that differs from value to value."""
+
+    def loss(params, x):
+        y, _ = norm.apply({"params": params, "batch_stats": statistics}, x, mutable=["batch_stats"])
+        return jnp.sum(jnp.sin(y) * weights)
+
+    return loss
+
+
+def learnt(channels):
+    """Parameters and running statistics as after some training."""
+    params = {"scale": jnp.linspace(0.5, 2, channels), "bias": jnp.linspace(-1, 1, channels)}
+    return params, {"mean": jnp.zeros(channels), "var": jnp.ones(channels)}
+
+
+def close(a, b, tolerance=1e-5):
+    return all(
+        jnp.allclose(x, y, rtol=tolerance, atol=tolerance * jnp.abs(y).max())
+        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
+
+
+@MAPS
+def test_training_normalises_by_the_biased_variance_of_the_batch(shape):
+    x, (params, statistics) = maps(*shape), learnt(3)
+    norm = layers.batch_norm(train=True)
+    y, _ = norm.apply({"params": params, "batch_stats": statistics}, x, mutable=["batch_stats"])
+    assert close(y, textbook(x, **params))
+
+
+@MAPS
+def test_running_statistics_move_to_the_mean_and_the_unbiased_variance(shape):
+    x = maps(*shape)
+    _, statistics = trained(layers.batch_norm(train=True, momentum=0.9), x)
+    axes = tuple(range(x.ndim - 1))
+    assert close(statistics["mean"], 0.1 * x.mean(axes))
+    assert close(statistics["var"], 0.9 + 0.1 * x.var(axes, ddof=1))
+
+
+def test_inference_uses_the_running_statistics():
+    x = maps(2, 3, 3, 3)
+    params, _ = learnt(3)
+    statistics = {"mean": jnp.array([4.0, 5, 6]), "var": jnp.array([1.0, 2, 4])}
+    y = layers.batch_norm(train=False, epsilon=0.5).apply({"params": params, "batch_stats": statistics}, x)
+    expected = params["scale"] * (x - statistics["mean"]) / jnp.sqrt(statistics["var"] + 0.5) + params["bias"]
+    assert close(y, expected)
+
+
+@MAPS
+def test_gradients_are_those_of_the_textbook(shape):
+    x, (params, statistics) = maps(*shape), learnt(3)
+    weights = jax.random.normal(jax.random.key(1), shape)
+    expected = jax.grad(lambda params, x: jnp.sum(jnp.sin(textbook(x, **params)) * weights), (0, 1))(params, x)
+    loss = loss_of(layers.batch_norm(train=True), statistics, weights)
+    assert close(jax.jit(jax.grad(loss, (0, 1)))(params, x), expected, 1e-4)
+    assert close(jax.grad(jax.checkpoint(loss), (0, 1))(params, x), expected, 1e-4)
+
+
+def test_second_derivatives_are_those_of_the_textbook():
+    x, (params, statistics) = maps(4, 2, 2, 3), learnt(3)
+    weights = jax.random.normal(jax.random.key(1), x.shape)
+    loss = loss_of(layers.batch_norm(train=True), statistics, weights)
+
+    def gradient_norm(loss):
+        return lambda x: sum(jnp.sum(g**2) for g in jax.tree.leaves(jax.grad(loss, (0, 1))(params, x)))
+
+    expected = jax.grad(gradient_norm(lambda params, x: jnp.sum(jnp.sin(textbook(x, **params)) * weights)))(x)
+    assert close(jax.grad(gradient_norm(loss))(x), expected, 1e-3)
+
+
+def test_forward_mode_is_refused_in_training():
+    x, (params, statistics) = maps(4, 2, 2, 3), learnt(3)
+    with pytest.raises(TypeError, match="custom_vjp"):
+        jax.jvp(functools.partial(loss_of(layers.batch_norm(train=True), statistics, 1), params), (x,), (x,))
+
+
+@pytest.mark.parametrize("mapping", ["vmap", "pmap"])
+def test_replicas_share_statistics_and_gradients(mapping):
+    x, (params, statistics) = maps(4, 3, 3, 5), learnt(5)
+    weights = jax.random.normal(jax.random.key(1), x.shape)
+    alone, shared = layers.batch_norm(train=True), layers.batch_norm(train=True, axis_name="batch")
+
+    def step(norm, x, weights):
+        variables = {"params": params, "batch_stats": statistics}
+        gradients = jax.grad(loss_of(norm, statistics, weights), (0, 1))(params, x)
+        return *norm.apply(variables, x, mutable=["batch_stats"]), *gradients
+
+    y, state, for_params, for_x = step(alone, x, weights)
+    mapped = {"vmap": jax.vmap, "pmap": jax.pmap}[mapping](functools.partial(step, shared), axis_name="batch")
+    halves = mapped(x.reshape(2, 2, 3, 3, 5), weights.reshape(2, 2, 3, 3, 5))
+    assert close(halves[0].reshape(x.shape), y)
+    assert close(jax.tree.map(lambda a: a[0], halves[1]), state)
+    assert close(jax.tree.map(lambda a: a.sum(0), halves[2]), for_params, 1e-4)
+    assert close(halves[3].reshape(x.shape), for_x, 1e-4)
+
+
+def test_a_mean_far_above_the_deviation_costs_few_digits():
+    """The difference of the mean square and the squared mean has none left: 1e6 against 1, in 7 digits."""
+    x = 1000 + jax.random.normal(jax.random.key(0), (64, 8, 8, 3))
+    y, statistics = trained(layers.batch_norm(train=True, momentum=0.0), x)
+    exact = np.asarray(x, np.float64)
+    assert close(statistics["var"], exact.var((0, 1, 2), ddof=1), 1e-4)
+    assert np.allclose(y, (exact - exact.mean((0, 1, 2))) / exact.std((0, 1, 2)), atol=1e-3)
+
+
+def test_statistics_of_half_precision_are_float32():
+    x = maps(8, 4, 4, 3).astype(jnp.bfloat16)
+    norm = layers.batch_norm(train=True, momentum=0.0, dtype=jnp.bfloat16)
+    y, statistics = trained(norm, x)
+    assert y.dtype == jnp.bfloat16
+    assert close(statistics["mean"], x.astype(jnp.float32).mean((0, 1, 2)))
+    params, running = learnt(3)
+    loss = loss_of(norm, running, jnp.ones(x.shape, jnp.bfloat16))
+    dtypes = [g.dtype for g in jax.tree.leaves(jax.grad(loss, (0, 1))(params, x))]
+    assert dtypes == [jnp.float32, jnp.float32, jnp.bfloat16]
+
+
+def test_scale_and_bias_can_be_left_out():
+    x = maps(8, 4, 4, 3)
+    norm = layers.batch_norm(train=True, use_scale=False, use_bias=False)
+    assert set(norm.init(jax.random.key(0), x)) == {"batch_stats"}
+    assert close(trained(norm, x)[0], textbook(x, 1, 0))
+
+
+def test_export_for_several_platforms():
+    x, (params, statistics) = maps(4, 3, 3, 3), learnt(3)
+    program = jax.jit(jax.grad(loss_of(layers.batch_norm(train=True), statistics, 1), 1))
+    exported = jax.export.export(program, platforms=["cpu", "cuda", "tpu"])(params, x)
+    assert close(exported.call(params, x), program(params, x))
+
+
+def test_a_single_value_has_no_variance():
+    norm = layers.batch_norm(train=True)
+    variables = norm.init(jax.random.key(0), jnp.ones((1, 3)))  # initialisation needs only the shape
+    with pytest.raises(ValueError, match=r"a map of shape \(1, 3\) has no variance"):
+        norm.apply(variables, jnp.ones((1, 3)), mutable=["batch_stats"])
