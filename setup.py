@@ -13,7 +13,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["cnn_evolution", "cnn_evolution.*"]),
-    package_data={"cnn_evolution.history": ["*.csv"]},
+    package_data={"cnn_evolution": ["*/*.csv"]},
     install_requires=[
         "jax>=0.10.2,<0.12",
         "flax>=0.12.8,<0.13",

@@ -52,7 +52,7 @@ def model_info(name: str) -> ModelSpec:
 def create_model(
     name: str,
     *,
-    num_classes: int = 1000,
+    num_classes: int | None = None,
     dtype: Any = jnp.float32,
     axis_name: str | None = None,
     width: float = 1.0,
@@ -66,7 +66,8 @@ def create_model(
 
     Args:
       name: A name from `list_models`.
-      num_classes: Size of the last layer; 0 leaves it out, and the module returns the pre-logits.
+      num_classes: Size of the last layer, None for the published one; 0 leaves it out, and the module returns the
+        pre-logits.
       dtype: What the layers compute in; parameters and logits are float32.
       axis_name: Mapped axis over which batch normalisation averages its statistics; networks without batch
         normalisation take no notice of it.
@@ -78,6 +79,8 @@ def create_model(
       ValueError: if a name or option is unknown, or a number is out of its range; names what would be valid.
     """
     spec = model_info(name)
+    if num_classes is None:
+        num_classes = spec.num_classes
     if num_classes < 0:
         raise ValueError(f"num_classes is {num_classes}; expected a positive number, or 0 for the pre-logits")
     layers.scaled(width)  # raises if the width is not above 0
@@ -85,7 +88,7 @@ def create_model(
         if input_size < spec.min_input_size:
             raise ValueError(f"input_size is {input_size}; {name} needs at least {spec.min_input_size} pixels")
         if spec.small_below is not None and input_size < spec.small_below:
-            options.setdefault("stem_stride", spec.small_stem_stride)
+            options.setdefault("stem_stride", _fields(spec)["stem_stride"].default // 2)
     fields = _fields(spec)
     for option in options:
         if option not in fields:
@@ -109,10 +112,10 @@ def features(model: nn.Module, variables: Mapping[str, Any], images: Array) -> d
     return dict(state["endpoints"])
 
 
-def _fields(spec: ModelSpec) -> set[str]:
+def _fields(spec: ModelSpec) -> dict[str, Any]:
     """The options that an architecture's module takes."""
     module: Any = spec.build.func if isinstance(spec.build, functools.partial) else spec.build
-    return {field.name for field in dataclasses.fields(module)} - {"name", "parent"}
+    return {field.name: field for field in dataclasses.fields(module) if field.name not in {"name", "parent"}}
 
 
 def _nearest(word: str, valid: Iterable[str]) -> str:

@@ -1,12 +1,47 @@
-"""The architectures, one file a family; read in this order they are the history."""
+"""The architectures, one file a family; `catalogue.csv` lists them in order of history, a line each."""
+
+import csv
+from importlib import resources
 
 from cnn_evolution.models import alexnet, googlenet, resnet, senet, vgg, zfnet
-from cnn_evolution.spec import ModelSpec
+from cnn_evolution.spec import NORMALISATIONS, ModelSpec
 
-FAMILIES = (alexnet, zfnet, vgg, googlenet, resnet, senet)
-
-MODELS: dict[str, ModelSpec] = {
-    spec.name: spec
-    for spec in sorted((spec for family in FAMILIES for spec in family.SPECS), key=lambda spec: spec.year)
+FAMILIES = {
+    family.__name__.rpartition(".")[2]: family.VARIANTS
+    for family in (
+        alexnet,
+        zfnet,
+        vgg,
+        googlenet,
+        resnet,
+        senet,
+    )
 }
-"""The catalogue in order of history; within a year, families stay together in the order above."""
+
+
+def _spec(row: dict[str, str]) -> ModelSpec:
+    mean, std = NORMALISATIONS[row["normalisation"]]
+    return ModelSpec(
+        name=row["name"],
+        module=row["module"],
+        family=row["family"],
+        year=int(row["year"]),
+        paper=row["paper"],
+        build=FAMILIES[row["module"]][row["name"]],
+        params=int(row["params"]),
+        aux_params=int(row["aux_params"] or 0),
+        macs=int(row["macs"]),
+        num_classes=int(row["num_classes"]),
+        input_size=int(row["input_size"]),
+        min_input_size=int(row["min_input_size"]),
+        small_below=int(row["small_below"]) if row["small_below"] else None,
+        mean=mean,
+        std=std,
+        deviations=row["deviations"],
+    )
+
+
+_ROWS = csv.DictReader(resources.files(__name__).joinpath("catalogue.csv").read_text().splitlines())
+
+MODELS = {row["name"]: _spec(row) for row in _ROWS}
+"""The catalogue in order of history."""

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
-from cnn_evolution.spec import ModelSpec
 
 
 class AlexNet(nn.Module):
@@ -78,20 +77,4 @@ class AlexNet(nn.Module):
         return dense(self.num_classes, dtype=jnp.float32, name="fc8")(x)
 
 
-SPECS = (
-    ModelSpec(
-        name="alexnet",
-        family="AlexNet",
-        year=2012,
-        paper="Krizhevsky, Sutskever, Hinton, NIPS 2012",
-        build=AlexNet,
-        params=60_965_224,
-        macs=724_406_816,
-        input_size=227,
-        min_input_size=39,
-        small_below=67,
-        small_stem_stride=2,
-        deviations="227 pixels: the text says 224, but the 55 x 55 map of its figure needs 227; inputs also divided by "
-        "their deviation.",
-    ),
-)
+VARIANTS = {"alexnet": AlexNet}

@@ -21,7 +21,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
-from cnn_evolution.spec import ModelSpec
 
 
 class Channels(NamedTuple):
@@ -198,32 +197,9 @@ class GoogLeNet(nn.Module):
             layers.endpoint(self, name, head(x, train=train), "aux_logits")
 
 
-SPECS = (
-    ModelSpec(
-        name="googlenet",
-        family="GoogLeNet",
-        year=2014,
-        paper="Szegedy et al., CVPR 2015 (arXiv 1409.4842)",
-        build=GoogLeNet,
-        params=6_998_552,
-        macs=1_582_671_872,
-        aux_params=6_379_728,
-        min_input_size=24,
-        small_below=47,
-        deviations="Glorot's initialisation, since none is stated; inputs also divided by their deviation.",
+VARIANTS: dict[str, Callable[..., nn.Module]] = {
+    "googlenet": GoogLeNet,
+    "googlenet_bn": functools.partial(
+        GoogLeNet, batch_norm=True, large_kernel=3, pool4=2, adaptive_aux=True, dropout=0.2
     ),
-    ModelSpec(
-        name="googlenet_bn",
-        family="GoogLeNet",
-        year=2015,
-        paper="Szegedy et al., CVPR 2015 (arXiv 1409.4842), with batch normalisation as in torchvision",
-        build=functools.partial(GoogLeNet, batch_norm=True, large_kernel=3, pool4=2, adaptive_aux=True, dropout=0.2),
-        params=6_624_904,
-        macs=1_498_376_192,
-        aux_params=6_379_984,
-        min_input_size=16,
-        small_below=31,
-        deviations="As torchvision's googlenet: batch normalisation instead of LRN and biases, 3 x 3 filters in the "
-        "5 x 5 branch, a 2 x 2 pool before 5a, dropout 0.2, adaptive pooling in the auxiliary classifiers.",
-    ),
-)
+}

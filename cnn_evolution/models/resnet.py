@@ -19,7 +19,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
-from cnn_evolution.spec import ModelSpec
 
 ModuleDef = Callable[..., nn.Module]
 
@@ -142,34 +141,13 @@ class ResNet(nn.Module):
 
 bottleneck_v1 = functools.partial(Bottleneck, stride_in_1x1=True)
 
-VARIANTS: dict[str, tuple[ModuleDef, tuple[int, ...], int, int]] = {
-    # name: (block, depths, parameters, multiply-accumulates)
-    "resnet18": (BasicBlock, (2, 2, 2, 2), 11_689_512, 1_814_073_344),
-    "resnet34": (BasicBlock, (3, 4, 6, 3), 21_797_672, 3_663_761_408),
-    "resnet50": (Bottleneck, (3, 4, 6, 3), 25_557_032, 4_089_184_256),
-    "resnet101": (Bottleneck, (3, 4, 23, 3), 44_549_160, 7_801_405_440),
-    "resnet152": (Bottleneck, (3, 8, 36, 3), 60_192_808, 11_513_626_624),
-    "resnet50_v1": (bottleneck_v1, (3, 4, 6, 3), 25_557_032, 3_857_973_248),
-    "resnet101_v1": (bottleneck_v1, (3, 4, 23, 3), 44_549_160, 7_570_194_432),
-    "resnet152_v1": (bottleneck_v1, (3, 8, 36, 3), 60_192_808, 11_282_415_616),
+VARIANTS = {
+    "resnet18": functools.partial(ResNet, block=BasicBlock, depths=(2, 2, 2, 2)),
+    "resnet34": functools.partial(ResNet, block=BasicBlock, depths=(3, 4, 6, 3)),
+    "resnet50": functools.partial(ResNet, block=Bottleneck, depths=(3, 4, 6, 3)),
+    "resnet101": functools.partial(ResNet, block=Bottleneck, depths=(3, 4, 23, 3)),
+    "resnet152": functools.partial(ResNet, block=Bottleneck, depths=(3, 8, 36, 3)),
+    "resnet50_v1": functools.partial(ResNet, block=bottleneck_v1, depths=(3, 4, 6, 3)),
+    "resnet101_v1": functools.partial(ResNet, block=bottleneck_v1, depths=(3, 4, 23, 3)),
+    "resnet152_v1": functools.partial(ResNet, block=bottleneck_v1, depths=(3, 8, 36, 3)),
 }
-
-DEVIATIONS: dict[ModuleDef, str] = {
-    BasicBlock: "Projections where the shape changes (option B); the paper's 18-layer row pads with zeros (option A).",
-    Bottleneck: "Stride in the 3 x 3 convolution, as in torchvision; the paper has it in the first 1 x 1.",
-    bottleneck_v1: "",
-}
-
-SPECS = tuple(
-    ModelSpec(
-        name=name,
-        family="ResNet",
-        year=2015,
-        paper="He, Zhang, Ren, Sun, CVPR 2016 (arXiv 1512.03385)",
-        build=functools.partial(ResNet, block=block, depths=depths),
-        params=params,
-        macs=macs,
-        deviations=DEVIATIONS[block],
-    )
-    for name, (block, depths, params, macs) in VARIANTS.items()
-)

@@ -18,7 +18,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
-from cnn_evolution.spec import ModelSpec
 
 
 class VGG(nn.Module):
@@ -72,33 +71,13 @@ class VGG(nn.Module):
 
 
 CONFIGURATIONS = {
-    # name: (Table 1's letter, convolutions in each stage, parameters, of these with batch normalisation, macs)
-    "vgg11": ("A", (1, 1, 2, 2, 2), 132_863_336, 132_868_840, 7_609_090_048),
-    "vgg13": ("B", (2, 2, 2, 2, 2), 133_047_848, 133_053_736, 11_308_466_176),
-    "vgg16": ("D", (2, 2, 3, 3, 3), 138_357_544, 138_365_992, 15_470_264_320),
-    "vgg19": ("E", (2, 2, 4, 4, 4), 143_667_240, 143_678_248, 19_632_062_464),
+    # convolutions in each stage (Table 1)
+    "vgg11": (1, 1, 2, 2, 2),  # A
+    "vgg13": (2, 2, 2, 2, 2),  # B
+    "vgg16": (2, 2, 3, 3, 3),  # D
+    "vgg19": (2, 2, 4, 4, 4),  # E
 }
 
-
-def _spec(name: str, batch_norm: bool) -> ModelSpec:
-    letter, depths, plain_params, bn_params, macs = CONFIGURATIONS[name]
-    paper = f"Simonyan, Zisserman, ICLR 2015 (arXiv 1409.1556), configuration {letter}"
-    return ModelSpec(
-        name=f"{name}_bn" if batch_norm else name,
-        family="VGG",
-        year=2015 if batch_norm else 2014,
-        paper=f"{paper}, with batch normalisation" if batch_norm else paper,
-        build=functools.partial(VGG, depths=depths, batch_norm=batch_norm),
-        params=bn_params if batch_norm else plain_params,
-        macs=macs,
-        min_input_size=32,
-        deviations=(
-            "Batch normalisation between convolution and ReLU is in no paper; biases kept as in torchvision."
-            if batch_norm
-            else "Glorot's initialisation (the paper's footnote) instead of a start from configuration A; inputs also "
-            "divided by their deviation."
-        ),
-    )
-
-
-SPECS = tuple(_spec(name, batch_norm) for batch_norm in (False, True) for name in CONFIGURATIONS)
+VARIANTS = {name: functools.partial(VGG, depths=depths) for name, depths in CONFIGURATIONS.items()} | {
+    f"{name}_bn": functools.partial(VGG, depths=depths, batch_norm=True) for name, depths in CONFIGURATIONS.items()
+}

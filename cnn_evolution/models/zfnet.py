@@ -19,7 +19,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
-from cnn_evolution.spec import ModelSpec
 
 
 class ZFNet(nn.Module):
@@ -74,24 +73,6 @@ class ZFNet(nn.Module):
 
 
 VARIANTS = {
-    # name: (conv3 to conv5, parameters, multiply-accumulates)
-    "zfnet": ((384, 384, 256), 62_357_608, 1_168_032_896),
-    "zfnet_b": ((512, 1024, 512), 107_627_624, 2_476_704_896),
+    "zfnet": functools.partial(ZFNet, features=(384, 384, 256)),
+    "zfnet_b": functools.partial(ZFNet, features=(512, 1024, 512)),
 }
-
-SPECS = tuple(
-    ModelSpec(
-        name=name,
-        family="ZFNet",
-        year=2013,
-        paper="Zeiler, Fergus, ECCV 2014 (arXiv 1311.2901)",
-        build=functools.partial(ZFNet, features=features),
-        params=params,
-        macs=macs,
-        min_input_size=34,
-        small_below=63,
-        deviations="Contrast normalisation is AlexNet's LRN; paddings chosen to give the sizes of Fig. 3; filters are "
-        "not renormalised in training; inputs also divided by their deviation.",
-    )
-    for name, (features, params, macs) in VARIANTS.items()
-)
