@@ -21,7 +21,7 @@ def run(*arguments, code=0):
 def test_contenders_are_compared_in_inference_and_training(tmp_path):
     output = tmp_path / "benchmark.json"
     options = ["--width", 0.125, "--convolution", "ours", "lax", "--rounds", 2, "--seconds", 0.01, "--output", output]
-    printed = run("resnet18@32x2", *options)
+    printed = run("vgg11@32x2", *options)
     results = json.loads(output.read_text())["results"]
     assert [(one["mode"], one["contender"]) for one in results] == [
         ("inference", "ours"),
