@@ -74,7 +74,9 @@ def test_runs_are_evaluated_alone_and_together(smoke):
     assert "alexnet+resnet18: top-1 error" in run("evaluate", *runs, "--batch-size", 50)
 
 
-@pytest.mark.parametrize("module", ["train", "evaluate", "evaluate_pretrained", "ilsvrc_curve", "list_models"])
+@pytest.mark.parametrize(
+    "module", ["train", "evaluate", "evaluate_pretrained", "ilsvrc_curve", "list_models", "benchmark"]
+)
 def test_help_explains(module):
     assert "--help" in run(module, "--help")
 
