@@ -6,6 +6,7 @@ from typing import Any
 
 GOLDEN = Path(__file__).with_name("golden")
 CLASSES = 10
+TOLERANCE = 1e-4  # relative to the largest value
 
 
 @dataclasses.dataclass(frozen=True)
