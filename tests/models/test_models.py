@@ -10,6 +10,7 @@ from flax import traverse_util
 
 import cnn_evolution as ce
 from cnn_evolution.models import MODELS
+from cnn_evolution.models.mobilenet_v2 import Stage
 
 # name: (parameters, those of auxiliary classifiers, millions of multiply-accumulates); from layer arithmetic on the
 # papers' tables and from torchvision's and timm's own figures
@@ -41,6 +42,7 @@ NUMBERS = {
     "mobilenet_v1_0_25": (470_072, 0, 41.03),
     "se_resnet18": (11_778_592, 0, 1814.16),
     "se_resnet50": (28_088_024, 0, 3860.49),
+    "mobilenet_v2": (3_504_872, 0, 300.77),
 }
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -111,6 +113,7 @@ NARROW = [
     ("resnet50", {"depths": (1, 1, 1, 1)}),
     ("mobilenet_v1", {}),
     ("se_resnet50", {"depths": (1, 1, 1, 1)}),
+    ("mobilenet_v2", {"stages": (Stage(1, 16, 1, 1), Stage(6, 24, 2, 2))}),
 ]
 
 

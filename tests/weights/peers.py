@@ -48,4 +48,5 @@ PEERS = {
     "mobilenet_v1_0_25": Peer("pytorchcv", "mobilenet_wd4"),
     "se_resnet18": Peer("timm", "legacy_seresnet18", thorough=True),
     "se_resnet50": Peer("timm", "legacy_seresnet50"),
+    "mobilenet_v2": Peer("torchvision", "mobilenet_v2", thorough=True),
 }
