@@ -1,12 +1,15 @@
 """What the zoos call our layers, one file a family of `models/`."""
 
-from cnn_evolution.weights.tables import resnet, senet, vgg
+from cnn_evolution.weights.tables import alexnet, googlenet, resnet, senet, vgg, zfnet
 
 TABLES = {
     table.__name__.rpartition(".")[2]: table.ZOOS
     for table in (
+        alexnet,
+        zfnet,
+        vgg,
+        googlenet,
         resnet,
         senet,
-        vgg,
     )
 }
