@@ -1,6 +1,6 @@
 """What the zoos call our layers, one file a family of `models/`."""
 
-from cnn_evolution.weights.tables import alexnet, googlenet, resnet, senet, vgg, zfnet
+from cnn_evolution.weights.tables import alexnet, googlenet, mobilenet_v1, resnet, senet, vgg, zfnet
 
 TABLES = {
     table.__name__.rpartition(".")[2]: table.ZOOS
@@ -10,6 +10,7 @@ TABLES = {
         vgg,
         googlenet,
         resnet,
+        mobilenet_v1,
         senet,
     )
 }
