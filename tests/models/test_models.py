@@ -16,12 +16,16 @@ from cnn_evolution.models.mobilenet_v2 import Stage
 # papers' tables and from torchvision's and timm's own figures
 NUMBERS = {
     "alexnet": (60_965_224, 0, 724.41),
+    "alexnet_single": (62_378_344, 0, 1135.26),
     "zfnet": (62_357_608, 0, 1168.03),
     "zfnet_b": (107_627_624, 0, 2476.70),
+    "alexnet_owt": (61_100_840, 0, 714.19),
     "vgg11": (132_863_336, 0, 7609.09),
     "vgg13": (133_047_848, 0, 11308.47),
     "vgg16": (138_357_544, 0, 15470.26),
     "vgg19": (143_667_240, 0, 19632.06),
+    "vgg16_lecture": (137_767_464, 0, 13620.58),
+    "vgg19_lecture": (142_487_080, 0, 15932.69),
     "googlenet": (6_998_552, 13_378_280 - 6_998_552, 1582.67),
     "vgg11_bn": (132_868_840, 0, 7609.09),
     "vgg13_bn": (133_053_736, 0, 11308.47),
@@ -104,6 +108,7 @@ def test_smallest_image_size_is_exact(name, trace):
 # A form of each family small enough to be computed: (name, options).
 NARROW = [
     ("alexnet", {}),
+    ("alexnet_owt", {}),
     ("zfnet", {}),
     ("vgg11", {}),
     ("vgg11_bn", {}),

@@ -32,8 +32,23 @@ class Peer:
 
 
 PEERS = {
+    "alexnet": Peer("pytorchcv", "composed:alexnet", size=0, images=2, thorough=True),
+    "alexnet_single": Peer("pytorchcv", "alexnet", size=224, images=2),
+    "alexnet_owt": Peer("torchvision", "alexnet", size=0, images=2),
+    "zfnet": Peer("pytorchcv", "zfnet", size=0, images=2, thorough=True),
+    "zfnet_b": Peer("pytorchcv", "zfnetb", size=0, images=2),
     "vgg11": Peer("torchvision", "vgg11", size=0, images=2),
+    "vgg13": Peer("torchvision", "vgg13", size=0, images=2),
+    "vgg16": Peer("torchvision", "vgg16", size=0, images=2),
+    "vgg19": Peer("torchvision", "vgg19", size=0, images=2),
+    "vgg16_lecture": Peer("torchvision", "composed:vgg16_lecture", size=0, images=2),
+    "vgg19_lecture": Peer("torchvision", "composed:vgg19_lecture", size=0, images=2),
+    "googlenet": Peer("torchvision", "composed:googlenet", size=0, images=2),
     "vgg11_bn": Peer("torchvision", "vgg11_bn", size=0, images=2, thorough=True),
+    "vgg13_bn": Peer("torchvision", "vgg13_bn", size=0, images=2),
+    "vgg16_bn": Peer("torchvision", "vgg16_bn", size=0, images=2),
+    "vgg19_bn": Peer("torchvision", "vgg19_bn", size=0, images=2),
+    "googlenet_bn": Peer("torchvision", "googlenet", thorough=True),
     "resnet18": Peer("torchvision", "resnet18", thorough=True),
     "resnet34": Peer("torchvision", "resnet34"),
     "resnet50": Peer("torchvision", "resnet50", thorough=True),
