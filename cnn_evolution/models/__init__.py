@@ -3,7 +3,7 @@
 import csv
 from importlib import resources
 
-from cnn_evolution.models import alexnet, googlenet, resnet, senet, vgg, zfnet
+from cnn_evolution.models import alexnet, googlenet, resnet, resnext, senet, vgg, zfnet
 from cnn_evolution.spec import NORMALISATIONS, ModelSpec
 
 FAMILIES = {
@@ -14,6 +14,7 @@ FAMILIES = {
         vgg,
         googlenet,
         resnet,
+        resnext,
         senet,
     )
 }

@@ -52,6 +52,8 @@ def build(peer: Peer, classes: int) -> nn.Module:
             module.p = 0.0
         if type(module).__name__ == "DropPath":
             module.drop_prob = 0.0
+        if hasattr(module, "drop_rate"):  # of dropout that is a function and no module
+            module.drop_rate = 0.0
     return model
 
 

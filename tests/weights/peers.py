@@ -41,6 +41,10 @@ PEERS = {
     "resnet50_v1": Peer("pytorchcv", "resnet50", thorough=True),
     "resnet101_v1": Peer("pytorchcv", "resnet101"),
     "resnet152_v1": Peer("pytorchcv", "resnet152"),
+    "resnext50_32x4d": Peer("torchvision", "resnext50_32x4d", thorough=True),
+    "resnext101_32x4d": Peer("pytorchcv", "resnext101_32x4d"),
+    "resnext101_64x4d": Peer("torchvision", "resnext101_64x4d"),
+    "resnext101_32x8d": Peer("torchvision", "resnext101_32x8d"),
     "se_resnet18": Peer("timm", "legacy_seresnet18", thorough=True),
     "se_resnet50": Peer("timm", "legacy_seresnet50"),
 }

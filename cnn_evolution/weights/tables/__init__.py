@@ -1,11 +1,12 @@
 """What the zoos call our layers, one file a family of `models/`."""
 
-from cnn_evolution.weights.tables import resnet, senet, vgg
+from cnn_evolution.weights.tables import resnet, resnext, senet, vgg
 
 TABLES = {
     table.__name__.rpartition(".")[2]: table.ZOOS
     for table in (
         resnet,
+        resnext,
         senet,
         vgg,
     )
