@@ -3,7 +3,7 @@
 import csv
 from importlib import resources
 
-from cnn_evolution.models import alexnet, googlenet, resnet, resnext, senet, vgg, zfnet
+from cnn_evolution.models import alexnet, googlenet, mobilenet_v1, resnet, resnext, senet, vgg, zfnet
 from cnn_evolution.spec import NORMALISATIONS, ModelSpec
 
 FAMILIES = {
@@ -15,6 +15,7 @@ FAMILIES = {
         googlenet,
         resnet,
         resnext,
+        mobilenet_v1,
         senet,
     )
 }

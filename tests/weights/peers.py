@@ -6,6 +6,7 @@ from typing import Any
 
 GOLDEN = Path(__file__).with_name("golden")
 CLASSES = 10
+TOLERANCE = 1e-4  # relative to the largest value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,10 @@ PEERS = {
     "resnext101_32x4d": Peer("pytorchcv", "resnext101_32x4d"),
     "resnext101_64x4d": Peer("torchvision", "resnext101_64x4d"),
     "resnext101_32x8d": Peer("torchvision", "resnext101_32x8d"),
+    "mobilenet_v1": Peer("pytorchcv", "mobilenet_w1", thorough=True),
+    "mobilenet_v1_0_75": Peer("pytorchcv", "mobilenet_w3d4"),
+    "mobilenet_v1_0_5": Peer("pytorchcv", "mobilenet_wd2"),
+    "mobilenet_v1_0_25": Peer("pytorchcv", "mobilenet_wd4"),
     "se_resnet18": Peer("timm", "legacy_seresnet18", thorough=True),
     "se_resnet50": Peer("timm", "legacy_seresnet50"),
 }
