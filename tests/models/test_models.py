@@ -40,6 +40,9 @@ NUMBERS = {
     "resnet50_v1": (25_557_032, 0, 3857.97),
     "resnet101_v1": (44_549_160, 0, 7570.19),
     "resnet152_v1": (60_192_808, 0, 11282.42),
+    "resnext50_32x4d": (25_028_904, 0, 4230.48),
+    "resnext101_32x4d": (44_177_704, 0, 7970.00),
+    "resnext101_64x4d": (83_455_272, 0, 15460.27),
     "mobilenet_v1": (4_231_976, 0, 568.74),
     "mobilenet_v1_0_75": (2_585_560, 0, 325.40),
     "mobilenet_v1_0_5": (1_331_592, 0, 149.50),
@@ -47,6 +50,7 @@ NUMBERS = {
     "se_resnet18": (11_778_592, 0, 1814.16),
     "se_resnet50": (28_088_024, 0, 3860.49),
     "mobilenet_v2": (3_504_872, 0, 300.77),
+    "resnext101_32x8d": (88_791_336, 0, 16414.02),
 }
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -116,6 +120,7 @@ NARROW = [
     ("googlenet_bn", {}),
     ("resnet18", {"depths": (1, 1, 1, 1)}),
     ("resnet50", {"depths": (1, 1, 1, 1)}),
+    ("resnext50_32x4d", {"depths": (1, 1, 1, 1)}),
     ("mobilenet_v1", {}),
     ("se_resnet50", {"depths": (1, 1, 1, 1)}),
     ("mobilenet_v2", {"stages": (Stage(1, 16, 1, 1), Stage(6, 24, 2, 2))}),
