@@ -8,6 +8,7 @@ from cnn_evolution.layers.initialisation import HE_FAN_IN, HE_FAN_OUT, kernel_in
 from cnn_evolution.layers.normalisation import batch_norm, local_response_norm
 from cnn_evolution.layers.platform import plain_convolutions
 from cnn_evolution.layers.pooling import avg_pool, global_avg_pool, max_pool
+from cnn_evolution.layers.stochastic_depth import stochastic_depth
 from cnn_evolution.layers.width import scaled
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "max_pool",
     "plain_convolutions",
     "scaled",
+    "stochastic_depth",
     "wanted",
 ]
