@@ -154,6 +154,18 @@ def test_leaves_batch_groups_to_lax():
     assert_close(ours(x, kernel), lax_convolution(x, kernel))
 
 
+@pytest.mark.parametrize("shape, padding", [((1, 4, 1, 2), 0), ((1, 0, 4, 2), 1)])
+def test_rejects_a_kernel_larger_than_the_map(shape, padding):
+    ours, _ = convolutions(padding=((padding, padding),) * 2)
+    with pytest.raises(ValueError, match=r"window of \(3, 3\) does not fit into a map of \(\d, \d\) padded by"):
+        ours(jnp.zeros(shape), normal(3, 3, 2, 2))
+
+
+def test_an_empty_batch_stays_empty():
+    ours, _ = convolutions()
+    assert ours(jnp.zeros((0, 8, 8, 2)), normal(3, 3, 2, 5)).shape == (0, 6, 6, 5)
+
+
 def test_rejects_what_lax_rejects():
     ours, _ = convolutions()
     with pytest.raises(ValueError, match="feature dimension"):
