@@ -62,8 +62,8 @@ def smallest(name: str) -> tuple[nn.Module, int]:
     return ce.create_model(name, num_classes=10, dtype=jnp.bfloat16, width=0.25, input_size=size), size
 
 
-def test_numbers_are_checked_for_every_model_in_the_catalogues_order():
-    assert list(NUMBERS) == list(MODELS)
+def test_numbers_are_checked_for_every_model():
+    assert set(NUMBERS) == set(MODELS)
 
 
 @every_model
