@@ -33,7 +33,7 @@ def test_a_line_states_exact_numbers(monkeypatch, capsys):
 
 def test_pattern_family_and_year_select(monkeypatch, capsys):
     _, *rows = lines(monkeypatch, capsys, "*19*", "--family", "vgg", "--year", "2014")
-    assert [row[2] for row in rows] == ["vgg19"]
+    assert [row[2] for row in rows] == ["vgg19", "vgg19_lecture"]
 
 
 def test_a_budget_selects(monkeypatch, capsys):
