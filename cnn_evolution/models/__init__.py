@@ -3,7 +3,19 @@
 import csv
 from importlib import resources
 
-from cnn_evolution.models import alexnet, googlenet, resnet, senet, vgg, zfnet
+from cnn_evolution.models import (
+    alexnet,
+    convnext,
+    densenet,
+    googlenet,
+    resnet,
+    senet,
+    shufflenet_v1,
+    shufflenet_v2,
+    squeezenet,
+    vgg,
+    zfnet,
+)
 from cnn_evolution.spec import NORMALISATIONS, ModelSpec
 
 FAMILIES = {
@@ -14,7 +26,12 @@ FAMILIES = {
         vgg,
         googlenet,
         resnet,
+        squeezenet,
+        densenet,
+        shufflenet_v1,
         senet,
+        shufflenet_v2,
+        convnext,
     )
 }
 
