@@ -8,6 +8,7 @@ from cnn_evolution.layers.initialisation import HE_FAN_IN, HE_FAN_OUT, kernel_in
 from cnn_evolution.layers.normalisation import batch_norm, local_response_norm
 from cnn_evolution.layers.platform import plain_convolutions
 from cnn_evolution.layers.pooling import avg_pool, global_avg_pool, max_pool
+from cnn_evolution.layers.shuffle import channel_shuffle
 from cnn_evolution.layers.stochastic_depth import stochastic_depth
 from cnn_evolution.layers.width import scaled
 
@@ -18,6 +19,7 @@ __all__ = [
     "adaptive_avg_pool",
     "avg_pool",
     "batch_norm",
+    "channel_shuffle",
     "conv",
     "convolve",
     "endpoint",

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 
-def scaled(width: float) -> Callable[[int], int]:
+def scaled(width: float, multiple: int = 8) -> Callable[[int], int]:
     """A function that multiplies a published number of channels by `width`.
 
-    The result is rounded to a multiple of 8, at least 8; at width 1 every number stays as published.
+    The result is rounded to a multiple of `multiple`, and at least that; at width 1 every number stays as published.
     """
     if width <= 0:
         raise ValueError(f"width is {width}; expected a number above 0, 1 being the published network")
-    return lambda channels: channels if width == 1 else max(8, round(channels * width / 8) * 8)
+    return lambda channels: channels if width == 1 else max(1, round(channels * width / multiple)) * multiple

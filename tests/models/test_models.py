@@ -51,6 +51,27 @@ NUMBERS = {
     "se_resnet50": (28_088_024, 0, 3860.49),
     "mobilenet_v2": (3_504_872, 0, 300.77),
     "resnext101_32x8d": (88_791_336, 0, 16414.02),
+    "squeezenet1_0": (1_248_424, 0, 818.92),
+    "squeezenet1_1": (1_235_496, 0, 349.15),
+    "densenet121": (7_978_856, 0, 2834.16),
+    "densenet161": (28_681_000, 0, 7727.91),
+    "densenet169": (14_149_480, 0, 3359.84),
+    "densenet201": (20_013_928, 0, 4291.37),
+    "shufflenet_v1_g1": (1_531_936, 0, 143.08),
+    "shufflenet_v1_g2": (1_733_848, 0, 140.84),
+    "shufflenet_v1_g3": (1_865_728, 0, 137.46),
+    "shufflenet_v1_g4": (1_968_344, 0, 134.34),
+    "shufflenet_v1_g8": (2_434_768, 0, 138.37),
+    "se_resnet18": (11_778_592, 0, 1814.16),
+    "se_resnet50": (28_088_024, 0, 3860.49),
+    "shufflenet_v2_x0_5": (1_366_792, 0, 40.48),
+    "shufflenet_v2_x1_0": (2_278_604, 0, 144.91),
+    "shufflenet_v2_x1_5": (3_503_624, 0, 295.76),
+    "shufflenet_v2_x2_0": (7_393_996, 0, 583.25),
+    "convnext_tiny": (28_589_128, 0, 4455.53),
+    "convnext_small": (50_223_688, 0, 8683.71),
+    "convnext_base": (88_591_464, 0, 15354.73),
+    "convnext_large": (197_767_336, 0, 34361.43),
 }
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -98,7 +119,7 @@ def test_half_precision_computes_in_bfloat16_but_gives_float32_logits(name, trac
 def test_without_classes_the_pre_logits_come_back(name, trace, published):
     headless = trace(ce.create_model(name, num_classes=0), ce.model_info(name).input_size)
     assert headless.logits.shape == published(name).endpoints["pre_logits"].shape
-    assert not {"fc", "fc8", "aux_4a", "aux_4d"} & set(headless.variables["params"])
+    assert not {"fc", "fc8", "conv10", "aux_4a", "aux_4d"} & set(headless.variables["params"])
 
 
 @every_model
@@ -124,6 +145,12 @@ NARROW = [
     ("mobilenet_v1", {}),
     ("se_resnet50", {"depths": (1, 1, 1, 1)}),
     ("mobilenet_v2", {"stages": (Stage(1, 16, 1, 1), Stage(6, 24, 2, 2))}),
+    ("squeezenet1_1", {}),
+    ("densenet121", {"depths": (2, 1, 1, 1)}),
+    ("shufflenet_v1_g3", {"depths": (2, 1, 1)}),
+    ("se_resnet50", {"depths": (1, 1, 1, 1)}),
+    ("shufflenet_v2_x1_0", {"depths": (2, 1, 1)}),
+    ("convnext_tiny", {"depths": (1, 1, 1, 1)}),
 ]
 
 
