@@ -64,6 +64,9 @@ def convolve(
     the rest, and everything within `plain_convolutions()`, is XLA's own. Gradients of any order are defined; forward
     mode (`jax.jvp`) raises `TypeError` except within `plain_convolutions()`. A CPU ignores `precision`: it multiplies
     in full. Within `jax.shard_map` it needs `check_vma=False`, which `jax.pmap` implies.
+
+    Raises:
+      ValueError: if the operands do not agree, or the kernel is larger than the padded map.
     """
     plain: Callable[..., Array] = functools.partial(
         lax.conv_general_dilated,
@@ -79,8 +82,10 @@ def convolve(
     dilated = any(d != 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
     if is_plain() or dilated or options or isinstance(padding, str) or not _are_maps(lhs, rhs, dimension_numbers):
         return plain(lhs, rhs)
-    # XLA's checks of the operands, with their messages; an empty result is left to XLA as well.
-    if jax.eval_shape(plain, lhs, rhs).size == 0:
+    result = jax.eval_shape(plain, lhs, rhs)  # XLA's checks of the operands, with their messages
+    if 0 in result.shape[1:3]:
+        raise ValueError(f"a kernel of {rhs.shape[:2]} does not fit into a map of {lhs.shape[1:3]} padded by {padding}")
+    if result.size == 0:
         return plain(lhs, rhs)
     window = cpu.Window(
         size=(rhs.shape[0], rhs.shape[1]),

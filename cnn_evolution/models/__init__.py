@@ -3,7 +3,19 @@
 import csv
 from importlib import resources
 
-from cnn_evolution.models import alexnet, googlenet, resnet, senet, vgg, zfnet
+from cnn_evolution.models import (
+    alexnet,
+    bn_inception,
+    googlenet,
+    inception_resnet,
+    inception_v3,
+    inception_v4,
+    resnet,
+    senet,
+    vgg,
+    xception,
+    zfnet,
+)
 from cnn_evolution.spec import NORMALISATIONS, ModelSpec
 
 FAMILIES = {
@@ -13,7 +25,12 @@ FAMILIES = {
         zfnet,
         vgg,
         googlenet,
+        bn_inception,
+        inception_v3,
         resnet,
+        inception_v4,
+        inception_resnet,
+        xception,
         senet,
     )
 }

@@ -33,6 +33,8 @@ class Peer:
 PEERS = {
     "vgg11": Peer("torchvision", "vgg11", size=0, images=2),
     "vgg11_bn": Peer("torchvision", "vgg11_bn", size=0, images=2, thorough=True),
+    "bn_inception": Peer("pytorchcv", "bninception", thorough=True),
+    "inception_v3": Peer("torchvision", "inception_v3", size=0, images=2),
     "resnet18": Peer("torchvision", "resnet18", thorough=True),
     "resnet34": Peer("torchvision", "resnet34"),
     "resnet50": Peer("torchvision", "resnet50", thorough=True),
@@ -41,6 +43,9 @@ PEERS = {
     "resnet50_v1": Peer("pytorchcv", "resnet50", thorough=True),
     "resnet101_v1": Peer("pytorchcv", "resnet101"),
     "resnet152_v1": Peer("pytorchcv", "resnet152"),
+    "inception_v4": Peer("timm", "inception_v4", size=107),
+    "inception_resnet_v2": Peer("timm", "inception_resnet_v2", size=107),
+    "xception": Peer("timm", "legacy_xception", size=64, thorough=True),
     "se_resnet18": Peer("timm", "legacy_seresnet18", thorough=True),
     "se_resnet50": Peer("timm", "legacy_seresnet50"),
 }
