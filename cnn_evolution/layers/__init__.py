@@ -2,6 +2,7 @@
 
 from cnn_evolution.layers.adaptive import adaptive_avg_pool
 from cnn_evolution.layers.attention import SqueezeExcite
+from cnn_evolution.layers.branches import Branch, Branches, ConvNormRelu, Filters, Fork, side_by_side
 from cnn_evolution.layers.convolution import conv, convolve
 from cnn_evolution.layers.endpoints import endpoint, wanted
 from cnn_evolution.layers.initialisation import HE_FAN_IN, HE_FAN_OUT, kernel_init
@@ -15,6 +16,11 @@ from cnn_evolution.layers.width import scaled
 __all__ = [
     "HE_FAN_IN",
     "HE_FAN_OUT",
+    "Branch",
+    "Branches",
+    "ConvNormRelu",
+    "Filters",
+    "Fork",
     "SqueezeExcite",
     "adaptive_avg_pool",
     "avg_pool",
@@ -30,5 +36,6 @@ __all__ = [
     "plain_convolutions",
     "scaled",
     "stochastic_depth",
+    "side_by_side",
     "wanted",
 ]

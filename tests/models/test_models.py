@@ -32,6 +32,8 @@ NUMBERS = {
     "vgg16_bn": (138_365_992, 0, 15470.26),
     "vgg19_bn": (143_678_248, 0, 19632.06),
     "googlenet_bn": (6_624_904, 13_004_888 - 6_624_904, 1498.38),
+    "bn_inception": (11_295_240, 0, 2032.60),
+    "inception_v3": (23_834_568, 27_161_264 - 23_834_568, 5713.22),
     "resnet18": (11_689_512, 0, 1814.07),
     "resnet34": (21_797_672, 0, 3663.76),
     "resnet50": (25_557_032, 0, 4089.18),
@@ -47,6 +49,9 @@ NUMBERS = {
     "mobilenet_v1_0_75": (2_585_560, 0, 325.40),
     "mobilenet_v1_0_5": (1_331_592, 0, 149.50),
     "mobilenet_v1_0_25": (470_072, 0, 41.03),
+    "inception_v4": (42_679_816, 0, 12253.97),
+    "inception_resnet_v2": (55_843_464, 0, 13155.79),
+    "xception": (22_855_952, 0, 8357.40),
     "se_resnet18": (11_778_592, 0, 1814.16),
     "se_resnet50": (28_088_024, 0, 3860.49),
     "mobilenet_v2": (3_504_872, 0, 300.77),
@@ -120,6 +125,7 @@ def test_without_classes_the_pre_logits_come_back(name, trace, published):
     headless = trace(ce.create_model(name, num_classes=0), ce.model_info(name).input_size)
     assert headless.logits.shape == published(name).endpoints["pre_logits"].shape
     assert not {"fc", "fc8", "conv10", "aux_4a", "aux_4d"} & set(headless.variables["params"])
+    assert not {"fc", "fc8", "aux_4a", "aux_4d", "aux_6e"} & set(headless.variables["params"])
 
 
 @every_model
@@ -139,10 +145,15 @@ NARROW = [
     ("vgg11_bn", {}),
     ("googlenet", {}),
     ("googlenet_bn", {}),
+    ("bn_inception", {}),
+    ("inception_v3", {}),
     ("resnet18", {"depths": (1, 1, 1, 1)}),
     ("resnet50", {"depths": (1, 1, 1, 1)}),
     ("resnext50_32x4d", {"depths": (1, 1, 1, 1)}),
     ("mobilenet_v1", {}),
+    ("inception_v4", {"depths": (1, 1, 1)}),
+    ("inception_resnet_v2", {"depths": (1, 1, 2)}),
+    ("xception", {"middle_blocks": 1}),
     ("se_resnet50", {"depths": (1, 1, 1, 1)}),
     ("mobilenet_v2", {"stages": (Stage(1, 16, 1, 1), Stage(6, 24, 2, 2))}),
     ("squeezenet1_1", {}),
@@ -156,9 +167,10 @@ NARROW = [
 
 @pytest.mark.parametrize("name, options", NARROW, ids=[name for name, _ in NARROW])
 def test_every_parameter_gets_a_gradient(name, options, draw):
-    model = ce.create_model(name, num_classes=10, width=0.125, input_size=48, **options)
-    variables = draw(model, 48)
-    images = np.random.default_rng(1).standard_normal((4, 48, 48, 3), np.float32)
+    size = max(48, ce.model_info(name).min_input_size)
+    model = ce.create_model(name, num_classes=10, width=0.125, input_size=size, **options)
+    variables = draw(model, size)
+    images = np.random.default_rng(1).standard_normal((4, size, size, 3), np.float32)
 
     @jax.jit
     @jax.grad
@@ -176,5 +188,7 @@ def test_every_parameter_gets_a_gradient(name, options, draw):
     for path, value in traverse_util.flatten_dict(gradient(variables["params"]), sep="/").items():
         assert jnp.isfinite(value).all(), path
         # Batch normalisation takes away what a bias before it adds.
-        if not (name == "vgg11_bn" and path.startswith("conv") and path.endswith("bias")):
+        layer, _, leaf = path.rpartition("/")
+        biased = name in {"vgg11_bn", "bn_inception"}
+        if not (biased and leaf == "bias" and layer.rpartition("/")[2].startswith("conv")):
             assert (value != 0).any(), path
