@@ -35,7 +35,7 @@ __all__ = [
     "max_pool",
     "plain_convolutions",
     "scaled",
-    "stochastic_depth",
     "side_by_side",
+    "stochastic_depth",
     "wanted",
 ]

@@ -66,7 +66,6 @@ def convolve(
     in full. Within `jax.shard_map` it needs `check_vma=False`, which `jax.pmap` implies.
 
     Raises:
-      ValueError: if the kernel is larger than the padded map.
       ValueError: if the operands do not agree, or the kernel is larger than the padded map.
     """
     plain: Callable[..., Array] = functools.partial(
@@ -88,8 +87,6 @@ def convolve(
         raise ValueError(
             f"a convolution window of {rhs.shape[:2]} does not fit into a map of {lhs.shape[1:3]} padded by {padding}"
         )
-    if 0 in result.shape[1:3]:
-        raise ValueError(f"a kernel of {rhs.shape[:2]} does not fit into a map of {lhs.shape[1:3]} padded by {padding}")
     if result.size == 0:
         return plain(lhs, rhs)
     window = cpu.Window(
