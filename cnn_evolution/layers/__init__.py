@@ -9,7 +9,7 @@ from cnn_evolution.layers.normalisation import batch_norm, local_response_norm
 from cnn_evolution.layers.platform import plain_convolutions
 from cnn_evolution.layers.pooling import avg_pool, global_avg_pool, max_pool
 from cnn_evolution.layers.stochastic_depth import stochastic_depth
-from cnn_evolution.layers.width import scaled
+from cnn_evolution.layers.width import divisible, scaled
 
 __all__ = [
     "HE_FAN_IN",
@@ -20,6 +20,7 @@ __all__ = [
     "batch_norm",
     "conv",
     "convolve",
+    "divisible",
     "endpoint",
     "global_avg_pool",
     "kernel_init",

@@ -3,7 +3,19 @@
 import csv
 from importlib import resources
 
-from cnn_evolution.models import alexnet, googlenet, mobilenet_v1, mobilenet_v2, resnet, senet, vgg, zfnet
+from cnn_evolution.models import (
+    alexnet,
+    efficientnet,
+    googlenet,
+    mnasnet,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    resnet,
+    senet,
+    vgg,
+    zfnet,
+)
 from cnn_evolution.spec import NORMALISATIONS, ModelSpec
 
 FAMILIES = {
@@ -17,6 +29,9 @@ FAMILIES = {
         mobilenet_v1,
         senet,
         mobilenet_v2,
+        mnasnet,
+        mobilenet_v3,
+        efficientnet,
     )
 }
 
