@@ -11,7 +11,7 @@ from cnn_evolution.layers.platform import plain_convolutions
 from cnn_evolution.layers.pooling import avg_pool, global_avg_pool, max_pool
 from cnn_evolution.layers.shuffle import channel_shuffle
 from cnn_evolution.layers.stochastic_depth import stochastic_depth
-from cnn_evolution.layers.width import scaled
+from cnn_evolution.layers.width import divisible, scaled
 
 __all__ = [
     "HE_FAN_IN",
@@ -28,6 +28,7 @@ __all__ = [
     "channel_shuffle",
     "conv",
     "convolve",
+    "divisible",
     "endpoint",
     "global_avg_pool",
     "kernel_init",

@@ -9,7 +9,7 @@ import pytest
 from flax import traverse_util
 
 import cnn_evolution as ce
-from cnn_evolution.models import MODELS
+from cnn_evolution.models import MODELS, mobilenet_v3
 from cnn_evolution.models.mobilenet_v2 import Stage
 
 # name: (parameters, those of auxiliary classifiers, millions of multiply-accumulates); from layer arithmetic on the
@@ -77,6 +77,20 @@ NUMBERS = {
     "convnext_small": (50_223_688, 0, 8683.71),
     "convnext_base": (88_591_464, 0, 15354.73),
     "convnext_large": (197_767_336, 0, 34361.43),
+    "mnasnet0_5": (2_218_512, 0, 104.46),
+    "mnasnet0_75": (3_170_208, 0, 215.49),
+    "mnasnet1_0": (4_383_312, 0, 314.42),
+    "mnasnet1_3": (6_282_256, 0, 526.36),
+    "mobilenet_v3_large": (5_483_032, 0, 216.59),
+    "mobilenet_v3_small": (2_542_856, 0, 56.51),
+    "efficientnet_b0": (5_288_548, 0, 385.81),
+    "efficientnet_b1": (7_794_184, 0, 686.80),
+    "efficientnet_b2": (9_109_994, 0, 1087.53),
+    "efficientnet_b3": (12_233_232, 0, 1827.14),
+    "efficientnet_b4": (19_341_616, 0, 4393.77),
+    "efficientnet_b5": (30_389_784, 0, 10266.38),
+    "efficientnet_b6": (43_040_704, 0, 19067.59),
+    "efficientnet_b7": (66_347_960, 0, 37745.88),
 }
 
 every_model = pytest.mark.parametrize("name", MODELS)
@@ -162,6 +176,9 @@ NARROW = [
     ("se_resnet50", {"depths": (1, 1, 1, 1)}),
     ("shufflenet_v2_x1_0", {"depths": (2, 1, 1)}),
     ("convnext_tiny", {"depths": (1, 1, 1, 1)}),
+    ("mnasnet1_0", {"stages": (Stage(1, 16, 1, 1), Stage(3, 24, 2, 2, 5))}),
+    ("mobilenet_v3_small", {"stages": mobilenet_v3.SMALL[:2]}),
+    ("efficientnet_b0", {"stages": (Stage(1, 16, 1, 1), Stage(6, 24, 2, 2, 5))}),
 ]
 
 
