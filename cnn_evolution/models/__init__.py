@@ -3,7 +3,7 @@
 import csv
 from importlib import resources
 
-from cnn_evolution.models import alexnet, googlenet, mobilenet_v1, resnet, resnext, senet, vgg, zfnet
+from cnn_evolution.models import alexnet, cifar_resnet, googlenet, mobilenet_v1, resnet, resnext, senet, vgg, zfnet
 from cnn_evolution.spec import NORMALISATIONS, ModelSpec
 
 FAMILIES = {
@@ -14,6 +14,7 @@ FAMILIES = {
         vgg,
         googlenet,
         resnet,
+        cifar_resnet,
         resnext,
         mobilenet_v1,
         senet,
