@@ -77,5 +77,11 @@ def _sums(x: Array, moving: cpu.Window, pads: tuple[tuple[int, int], tuple[int, 
 
 
 def global_avg_pool(x: Array) -> Array:
-    """(N, H, W, C) -> (N, C)."""
+    """(N, H, W, C) -> (N, C).
+
+    Raises:
+      ValueError: if the map is empty.
+    """
+    if 0 in x.shape[1:3]:
+        raise ValueError(f"a global pool does not fit a map of {x.shape[1]} x {x.shape[2]}, which has no mean")
     return x.mean((1, 2))
