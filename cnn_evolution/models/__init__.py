@@ -3,7 +3,7 @@
 import csv
 from importlib import resources
 
-from cnn_evolution.models import alexnet, googlenet, mobilenet_v1, resnet, senet, vgg, zfnet
+from cnn_evolution.models import alexnet, googlenet, mobilenet_v1, nasnet, pnasnet, resnet, senet, vgg, zfnet
 from cnn_evolution.spec import NORMALISATIONS, ModelSpec
 
 FAMILIES = {
@@ -16,6 +16,8 @@ FAMILIES = {
         resnet,
         mobilenet_v1,
         senet,
+        nasnet,
+        pnasnet,
     )
 }
 

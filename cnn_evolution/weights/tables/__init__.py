@@ -1,6 +1,6 @@
 """What the zoos call our layers, one file a family of `models/`."""
 
-from cnn_evolution.weights.tables import alexnet, googlenet, mobilenet_v1, resnet, senet, vgg, zfnet
+from cnn_evolution.weights.tables import alexnet, googlenet, mobilenet_v1, nasnet, pnasnet, resnet, senet, vgg, zfnet
 
 TABLES = {
     table.__name__.rpartition(".")[2]: table.ZOOS
@@ -12,5 +12,7 @@ TABLES = {
         resnet,
         mobilenet_v1,
         senet,
+        nasnet,
+        pnasnet,
     )
 }
