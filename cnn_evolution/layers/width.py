@@ -11,7 +11,6 @@ def scaled(width: float, multiple: int = 8) -> Callable[[int], int]:
     if width <= 0:
         raise ValueError(f"width is {width}; expected a number above 0, 1 being the published network")
     return lambda channels: channels if width == 1 else max(1, round(channels * width / multiple)) * multiple
-    return lambda channels: channels if width == 1 else max(8, round(channels * width / 8) * 8)
 
 
 def divisible(channels: float) -> int:

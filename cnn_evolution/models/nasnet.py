@@ -246,10 +246,10 @@ class NASNet(nn.Module):
                     skip=self.skip_reduction and stage > 1 and i == 2,
                 )
             x = endpoint(f"stage{stage}", outputs[-1])  # N x 42, 21 and 11, or 28, 14 and 7
-            if stage == 2 and self.aux_heads and self.num_classes:
-                if self.is_initializing() or layers.wanted(self, "aux_logits"):
-                    head = AuxiliaryClassifier(self.num_classes, conv, norm, scale, name="aux_stage2")
-                    layers.endpoint(self, "stage2", head(x), "aux_logits")
+            wanted = self.is_initializing() or layers.wanted(self, "aux_logits")
+            if stage == 2 and self.aux_heads and self.num_classes and wanted:
+                head = AuxiliaryClassifier(self.num_classes, conv, norm, scale, name="aux_stage2")
+                layers.endpoint(self, "stage2", head(x), "aux_logits")
         x = layers.global_avg_pool(nn.relu(x))  # N x 4032, or 1056
         x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
         if not self.num_classes:

@@ -134,12 +134,6 @@ class GoogLeNet(nn.Module):
 
 def googlenet(classes: int) -> nn.Module:
     return GoogLeNet(classes)
-"""Peers that no zoo has, put together from torch's layers as the papers' tables say."""
-
-from collections import OrderedDict
-
-import torch
-from torch import nn
 
 
 class ResidualBlock(nn.Module):
@@ -183,12 +177,12 @@ def imagenet_stem() -> nn.Sequential:
         "relu": nn.ReLU(),
         "maxpool": nn.MaxPool2d(3, 2, 1),
     }
-    return nn.Sequential(OrderedDict(layers))
+    return nn.Sequential(collections.OrderedDict(layers))
 
 
 def cifar_stem() -> nn.Sequential:
     layers = {"conv1": nn.Conv2d(3, 16, 3, 1, 1, bias=False), "bn1": nn.BatchNorm2d(16), "relu": nn.ReLU()}
-    return nn.Sequential(OrderedDict(layers))
+    return nn.Sequential(collections.OrderedDict(layers))
 
 
 def resnet18_option_a(classes: int) -> nn.Module:

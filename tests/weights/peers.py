@@ -91,8 +91,6 @@ PEERS = {
     "shufflenet_v1_g3": Peer("pytorchcv", "shufflenet_g3_w1", thorough=True),
     "shufflenet_v1_g4": Peer("pytorchcv", "shufflenet_g4_w1"),
     "shufflenet_v1_g8": Peer("pytorchcv", "shufflenet_g8_w1"),
-    "se_resnet18": Peer("timm", "legacy_seresnet18", thorough=True),
-    "se_resnet50": Peer("timm", "legacy_seresnet50"),
     "shufflenet_v2_x0_5": Peer("torchvision", "shufflenet_v2_x0_5"),
     "shufflenet_v2_x1_0": Peer("torchvision", "shufflenet_v2_x1_0", thorough=True),
     "shufflenet_v2_x1_5": Peer("torchvision", "shufflenet_v2_x1_5"),
