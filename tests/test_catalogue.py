@@ -53,7 +53,7 @@ def test_unknown_model_that_nothing_resembles():
     "name, arguments, message",
     [
         ("alexnet", {"drop_out": 0.1}, "no option 'drop_out'; did you mean dropout.*it has .*stem_stride"),
-        ("resnet18", {"dropout": 0.1}, "resnet18 has no option 'dropout'"),
+        ("resnet18", {"aux_heads": True}, "resnet18 has no option 'aux_heads'"),
         ("alexnet", {"num_classes": -1}, "num_classes is -1; expected a positive number, or 0"),
         ("alexnet", {"width": 0}, "width is 0; expected a number above 0"),
         ("alexnet", {"width": -0.5}, "width is -0.5"),

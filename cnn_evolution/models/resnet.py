@@ -33,7 +33,9 @@ class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, features) (Fig. 5 left).
 
     Attributes:
-      branch_relu: Whether the branch ends in a ReLU of its own (timm's SE-ResNet-18).
+      projection: Filter size of the shortcut's convolution where the block has a stride.
+      branch_relu: Whether the branch ends in a ReLU of its own (timm's SE-ResNet-18). Its last scale then starts at 1,
+        because ReLU has no gradient at 0.
     """
 
     features: int
@@ -51,7 +53,8 @@ class BasicBlock(nn.Module):
         y = self.conv(self.features, 3, self.stride, 1, name="conv1")(x)
         y = nn.relu(self.norm(name="bn1")(y))
         y = self.conv(self.features, 3, 1, 1, name="conv2")(y)
-        y = self.norm(scale_init=self.last_scale_init, name="bn2")(y)
+        scale_init = nn.initializers.ones if self.branch_relu else self.last_scale_init
+        y = self.norm(scale_init=scale_init, name="bn2")(y)
         if self.branch_relu:
             y = nn.relu(y)
         return add_shortcut(self, x, y)
@@ -65,7 +68,7 @@ class Bottleneck(nn.Module):
       stride_in_1x1: Whether the first convolution has the stride, instead of the second.
       widening: Channels of the 3 x 3 convolution, in multiples of `features`.
       groups: Groups of the 3 x 3 convolution; fewer where they do not divide a narrow network's channels.
-      reduction: Its channels over those of the first convolution.
+      reduction: Its channels over those of the first 1 x 1 convolution.
       projection: Filter size of the shortcut's convolution where the block has a stride.
     """
 
@@ -86,9 +89,10 @@ class Bottleneck(nn.Module):
     def __call__(self, x: Array) -> Array:
         first, second = (self.stride, 1) if self.stride_in_1x1 else (1, self.stride)
         inner = self.widening * self.features
-        y = self.conv(inner // self.reduction, 1, first, name="conv1")(x)
+        reduced = inner // self.reduction
+        y = self.conv(reduced, 1, first, name="conv1")(x)
         y = nn.relu(self.norm(name="bn1")(y))
-        y = self.conv(inner, 3, second, 1, groups=math.gcd(self.groups, inner), name="conv2")(y)
+        y = self.conv(inner, 3, second, 1, groups=math.gcd(self.groups, reduced), name="conv2")(y)
         y = nn.relu(self.norm(name="bn2")(y))
         y = self.conv(4 * self.features, 1, name="conv3")(y)
         y = self.norm(scale_init=self.last_scale_init, name="bn3")(y)
@@ -138,6 +142,9 @@ class ResNet(nn.Module):
       stem_stride: Stride of the first convolution.
       dtype: What the layers compute in; parameters, statistics and logits stay float32.
       axis_name: Mapped axis over which batch statistics are averaged.
+
+    Raises:
+      ValueError: if `shortcut` is none of `SHORTCUTS`, or blocks without shortcuts should start at zero.
     """
 
     block: ModuleDef
@@ -158,6 +165,8 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: Array, *, train: bool = False) -> Array:
+        if self.zero_init_last and self.shortcut == "none":
+            raise ValueError("zero_init_last is True, but without shortcuts nothing would pass; expected False")
         scale = layers.scaled(self.width)
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_OUT)
         norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)

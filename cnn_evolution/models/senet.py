@@ -7,7 +7,8 @@ ILSVRC 2017 (appendix): a stem of three 3 x 3 convolutions, 64 groups, half the 
 convolution, 3 x 3 projections, dropout.
 
 Deviations: `se_resnet18` is not in the paper; it is the same composition on ResNet-18, with a ReLU at the end of each
-branch as in timm's `legacy_seresnet18`.
+branch as in timm's `legacy_seresnet18`, so that its weights work. timm drops a fifth of the classifier's inputs in all
+these networks; here only `senet154` does, as the authors' did.
 """
 
 import functools

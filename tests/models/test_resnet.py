@@ -90,3 +90,33 @@ def test_synchronised_statistics_are_those_of_the_whole_batch(draw):
         jnp.allclose(a, b, rtol=1e-3, atol=1e-4)
         for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True)
     )
+
+
+@pytest.mark.parametrize("name", ["resnet18_option_a", "resnet34_option_a", "plain18", "plain34"])
+def test_networks_without_projections_have_the_papers_shapes_too(name, published):
+    assert published(name).shapes == published("resnet18").shapes
+    assert not any("shortcut_conv" in layers for layers in published(name).variables["params"].values())
+
+
+def test_a_plain_network_forgets_its_input_where_a_resnet_keeps_it(draw):
+    """A last scale of 0 makes every branch nothing."""
+    maps = {}
+    for shortcut in ("A", "none"):
+        model = ce.create_model("plain18", **NARROW, shortcut=shortcut)
+        variables = draw(model, 32)
+        block = variables["params"]["stage2_block1"]
+        block["bn2"]["scale"] = jnp.zeros_like(block["bn2"]["scale"])
+        maps[shortcut] = ce.features(model, variables, jnp.ones((1, 32, 32, 3)))["stage2"]
+    assert maps["A"].any() and not maps["none"].any()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"shortcut": "C"}, "shortcut is 'C'; expected one of 'A', 'B', 'none'"),
+        ({"shortcut": "none", "zero_init_last": True}, "zero_init_last is True, but without shortcuts"),
+    ],
+)
+def test_wrong_options_are_refused(options, message, trace):
+    with pytest.raises(ValueError, match=message):
+        trace(ce.create_model("resnet18", **options), 32)

@@ -4,10 +4,13 @@ import pytest
 
 import cnn_evolution as ce
 
+NAMES = ("se_resnet18", "se_resnet50", "se_resnet101", "se_resnet152", "se_resnext50_32x4d", "se_resnext101_32x4d")
 
-@pytest.mark.parametrize("name, expansion", [("se_resnet18", 1), ("se_resnet50", 4)])
-def test_endpoints_have_the_papers_shapes(name, expansion, published):
-    expected = {"stem": (56, 56, 64), "pre_logits": (512 * expansion,)}
+
+@pytest.mark.parametrize("name", (*NAMES, "senet154"))
+def test_endpoints_have_the_papers_shapes(name, published):
+    expansion = 1 if name == "se_resnet18" else 4
+    expected = {"stem": (56, 56, 128 if name == "senet154" else 64), "pre_logits": (512 * expansion,)}
     for stage, (side, channels) in enumerate(zip((56, 28, 14, 7), (64, 128, 256, 512), strict=True), start=1):
         expected[f"stage{stage}"] = (side, side, channels * expansion)
     assert published(name).shapes == expected
@@ -23,10 +26,26 @@ def test_every_block_gates_its_channels_through_a_sixteenth_of_them(published):
         assert "bias" in params["attention"]["squeeze"] and "bias" in params["attention"]["excite"]
 
 
+def test_senet154_has_the_appendixs_changes(published):
+    params = published("senet154").variables["params"]
+    assert [params[f"conv{i}"]["kernel"].shape for i in (1, 2, 3)] == [(3, 3, 3, 64), (3, 3, 64, 64), (3, 3, 64, 128)]
+    block = params["stage2_block1"]
+    assert block["conv1"]["kernel"].shape[-1] * 2 == block["conv2"]["kernel"].shape[-1] == 512
+    assert block["conv2"]["kernel"].shape[2] == 256 // 64
+    assert block["shortcut_conv"]["kernel"].shape[:2] == (3, 3)
+    assert params["stage1_block1"]["shortcut_conv"]["kernel"].shape[:2] == (1, 1)
+    assert ce.create_model("senet154").dropout == 0.2
+
+
+def test_se_resnet18s_branches_learn_even_if_the_last_scales_should_start_at_zero(initialise):
+    model = ce.create_model("se_resnet18", width=0.25, input_size=32, depths=(1, 1, 1, 1), zero_init_last=True)
+    assert (initialise(model, 32)["stage1_block1"]["bn2"]["scale"] == 1).all()
+
+
 def test_it_is_the_resnet_when_every_gate_is_open(draw):
     options = {"num_classes": 10, "width": 0.25, "input_size": 32, "depths": (1, 1, 1, 1)}
-    plain = ce.create_model("resnet18", **options, ceil_pool=True)
-    gated = ce.create_model("se_resnet18", **options)
+    plain = ce.create_model("resnet50_v1", **options, ceil_pool=True)
+    gated = ce.create_model("se_resnet50", **options)
     images = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
     variables = draw(gated, 32)
 

@@ -65,6 +65,7 @@ PEERS = {
     "cifar_plain20": Peer("torchvision", "composed:cifar_plain20", thorough=True, size=32),
     "cifar_resnet20_option_b": Peer("pytorchcv", "resnet20_cifar10", thorough=True, size=32),
     "cifar_resnet56_option_b": Peer("pytorchcv", "resnet56_cifar10", size=32),
+    "cifar_resnet110_option_b": Peer("pytorchcv", "resnet110_cifar10", size=32, images=2),
     "resnext50_32x4d": Peer("torchvision", "resnext50_32x4d", thorough=True),
     "resnext101_32x4d": Peer("pytorchcv", "resnext101_32x4d"),
     "resnext101_64x4d": Peer("torchvision", "resnext101_64x4d"),
