@@ -14,29 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from cnn_evolution.history import chart_entries, human
+from experiments.figures import BLUE, GREEN, GREY, ORANGE, VERMILION, save_figure
 
 IMAGENET = ("imagenet", "imagenet2012")  # the names it goes by
-
-# From the palette of Okabe and Ito, which people with any colour vision can tell apart.
-ORANGE, BLUE, GREEN, VERMILION = "#E69F00", "#0072B2", "#009E73", "#D55E00"
-GREY = "#555555"
-
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so the picture is the same everywhere
-    "font.size": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.fonttype": "none",  # words stay words, which can be searched and read aloud
-    "svg.hashsalt": "cnn_evolution",  # the same file for the same numbers
-}
-DPI = 150
 
 SOURCES = (
     "Published errors: the winner of each year among the entries that used the challenge's own data only, and 2014's "
@@ -224,16 +210,6 @@ def _table(measured: Sequence[MeasuredError], dataset: str, protocol: str) -> st
     return text.getvalue()
 
 
-def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing, on a full disk too."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
 def draw_curve(measured: Sequence[MeasuredError], path_stem: Path, *, dataset: str, protocol: str) -> tuple[Path, ...]:
     """Write the picture as `path_stem` + .png and .svg, and its numbers as .csv.
 
@@ -252,16 +228,6 @@ def draw_curve(measured: Sequence[MeasuredError], path_stem: Path, *, dataset: s
     if not measured:
         raise ValueError("there is nothing to draw: expected the error of at least one generation, got none")
     path_stem = Path(path_stem)
-    png, svg, table = (path_stem.with_name(f"{path_stem.name}.{suffix}") for suffix in ("png", "svg", "csv"))
-    contents = {table: _table(measured, dataset, protocol).encode()}
-    with matplotlib.rc_context(STYLE):
-        figure = _draw(measured, dataset, protocol, table.name)
-        for path in (png, svg):
-            drawing = io.BytesIO()
-            # The date and the version would make every file different.
-            metadata = {"Date": None} if path == svg else {"Software": None}
-            figure.savefig(drawing, format=path.suffix[1:], dpi=DPI, metadata=metadata)
-            contents[path] = drawing.getvalue()
-    for path, content in contents.items():
-        _write(path, content)
-    return png, svg, table
+    csv_name = f"{path_stem.name}.csv"
+    table = _table(measured, dataset, protocol)
+    return save_figure(lambda: _draw(measured, dataset, protocol, csv_name), table, path_stem)

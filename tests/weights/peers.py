@@ -6,6 +6,7 @@ from typing import Any
 
 GOLDEN = Path(__file__).with_name("golden")
 CLASSES = 10
+TOLERANCE = 1e-4  # relative to the largest value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +32,23 @@ class Peer:
 
 
 PEERS = {
+    "alexnet": Peer("pytorchcv", "composed:alexnet", size=0, images=2, thorough=True),
+    "alexnet_single": Peer("pytorchcv", "alexnet", size=224, images=2),
+    "alexnet_owt": Peer("torchvision", "alexnet", size=0, images=2),
+    "zfnet": Peer("pytorchcv", "zfnet", size=0, images=2, thorough=True),
+    "zfnet_b": Peer("pytorchcv", "zfnetb", size=0, images=2),
     "vgg11": Peer("torchvision", "vgg11", size=0, images=2),
+    "vgg13": Peer("torchvision", "vgg13", size=0, images=2),
+    "vgg16": Peer("torchvision", "vgg16", size=0, images=2),
+    "vgg19": Peer("torchvision", "vgg19", size=0, images=2),
+    "vgg16_lecture": Peer("torchvision", "composed:vgg16_lecture", size=0, images=2),
+    "vgg19_lecture": Peer("torchvision", "composed:vgg19_lecture", size=0, images=2),
+    "googlenet": Peer("torchvision", "composed:googlenet", size=0, images=2),
     "vgg11_bn": Peer("torchvision", "vgg11_bn", size=0, images=2, thorough=True),
+    "vgg13_bn": Peer("torchvision", "vgg13_bn", size=0, images=2),
+    "vgg16_bn": Peer("torchvision", "vgg16_bn", size=0, images=2),
+    "vgg19_bn": Peer("torchvision", "vgg19_bn", size=0, images=2),
+    "googlenet_bn": Peer("torchvision", "googlenet", thorough=True),
     "resnet18": Peer("torchvision", "resnet18", thorough=True),
     "resnet34": Peer("torchvision", "resnet34"),
     "resnet50": Peer("torchvision", "resnet50", thorough=True),
@@ -47,6 +63,14 @@ PEERS = {
     "densenet161": Peer("torchvision", "densenet161"),
     "densenet169": Peer("torchvision", "densenet169"),
     "densenet201": Peer("torchvision", "densenet201"),
+    "resnext50_32x4d": Peer("torchvision", "resnext50_32x4d", thorough=True),
+    "resnext101_32x4d": Peer("pytorchcv", "resnext101_32x4d"),
+    "resnext101_64x4d": Peer("torchvision", "resnext101_64x4d"),
+    "resnext101_32x8d": Peer("torchvision", "resnext101_32x8d"),
+    "mobilenet_v1": Peer("pytorchcv", "mobilenet_w1", thorough=True),
+    "mobilenet_v1_0_75": Peer("pytorchcv", "mobilenet_w3d4"),
+    "mobilenet_v1_0_5": Peer("pytorchcv", "mobilenet_wd2"),
+    "mobilenet_v1_0_25": Peer("pytorchcv", "mobilenet_wd4"),
     "shufflenet_v1_g1": Peer("pytorchcv", "shufflenet_g1_w1"),
     "shufflenet_v1_g2": Peer("pytorchcv", "shufflenet_g2_w1"),
     "shufflenet_v1_g3": Peer("pytorchcv", "shufflenet_g3_w1", thorough=True),
@@ -54,6 +78,7 @@ PEERS = {
     "shufflenet_v1_g8": Peer("pytorchcv", "shufflenet_g8_w1"),
     "se_resnet18": Peer("timm", "legacy_seresnet18", thorough=True),
     "se_resnet50": Peer("timm", "legacy_seresnet50"),
+    "mobilenet_v2": Peer("torchvision", "mobilenet_v2", thorough=True),
     "shufflenet_v2_x0_5": Peer("torchvision", "shufflenet_v2_x0_5"),
     "shufflenet_v2_x1_0": Peer("torchvision", "shufflenet_v2_x1_0", thorough=True),
     "shufflenet_v2_x1_5": Peer("torchvision", "shufflenet_v2_x1_5"),

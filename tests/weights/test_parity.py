@@ -17,9 +17,7 @@ from flax import traverse_util
 import cnn_evolution as ce
 from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, to_torch
 from tests.weights import drawn
-from tests.weights.peers import CLASSES, GOLDEN, PEERS
-
-TOLERANCE = 1e-4  # relative to the largest value
+from tests.weights.peers import CLASSES, GOLDEN, PEERS, TOLERANCE
 
 every_peer = pytest.mark.parametrize("name", PEERS)
 thorough = pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.thorough])
@@ -61,7 +59,11 @@ def forward(name: str, variables: dict, x: jax.Array, **kwargs) -> tuple[list[ja
 
 @functools.cache
 def trained(name: str) -> tuple[list[np.ndarray], dict]:
-    return jax.device_get(jax.jit(functools.partial(forward, name))(weights(name), images(name)))
+    """In float32, or in float64 where torch's own float32 is not precise."""
+    dtype = np.float32 if golden(name)["precise"] else np.float64
+    with jax.enable_x64(dtype == np.float64):
+        variables, x = jax.tree.map(dtype, (weights(name), images(name)))
+        return jax.device_get(jax.jit(functools.partial(forward, name, dtype=dtype))(variables, x))
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -101,7 +103,9 @@ def test_updated_running_statistics_are_the_peers(name):
 @thorough
 def test_evaluation_with_measured_statistics_is_the_peers(name):
     _, statistics = trained(name)
-    variables = weights(name) | {"batch_stats": jax.tree.map(lambda x: x / golden(name)["momentum"], statistics)}
+    variables = weights(name) | {
+        "batch_stats": jax.tree.map(lambda x: np.float32(x / golden(name)["momentum"]), statistics)
+    }
     model = ce.create_model(name, num_classes=CLASSES, **options(name))
     logits = jax.jit(model.apply)(variables, images(name))
     assert difference(logits, golden(name)["evaluation"]) < TOLERANCE

@@ -1,0 +1,64 @@
+"""What every figure shares: colours that people with any colour vision can tell apart, type, and files."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+# From the palette of Okabe and Ito, which people with any colour vision can tell apart.
+ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
+GREY = "#555555"
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so the picture is the same everywhere
+    "font.size": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",  # words stay words, which can be searched and read aloud
+    "svg.hashsalt": "cnn_evolution",  # the same file for the same numbers
+}
+DPI = 150
+
+
+def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows with the first row's keys as the header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write(path: Path, content: bytes) -> None:
+    """All of it or nothing, on a full disk too."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def save_figure(draw: Callable[[], Figure], table: str, path_stem: Path) -> tuple[Path, ...]:
+    """Writes what `draw` draws as `path_stem` + .png and .svg, and its numbers beside it as .csv.
+
+    Returns:
+      The three paths: .png, .svg and .csv.
+    """
+    png, svg, numbers = (path_stem.with_name(f"{path_stem.name}.{suffix}") for suffix in ("png", "svg", "csv"))
+    contents = {numbers: table.encode()}
+    with matplotlib.rc_context(STYLE):
+        figure = draw()
+        for path in (png, svg):
+            drawing = io.BytesIO()
+            # The date and the version would make every file different.
+            metadata = {"Date": None} if path == svg else {"Software": None}
+            figure.savefig(drawing, format=path.suffix[1:], dpi=DPI, metadata=metadata)
+            contents[path] = drawing.getvalue()
+    for path, content in contents.items():
+        write(path, content)
+    return png, svg, numbers

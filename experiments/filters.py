@@ -1,0 +1,206 @@
+"""What the first layer looks for, and what every stage makes of an image.
+
+    python -m experiments.filters
+    python -m experiments.filters --run runs/mini-resnet18
+    python -m experiments.filters alexnet_owt --weights alexnet-owt-7be5be79.safetensors --source torchvision
+    python -m experiments.filters vgg16 --pretrained --image cat.jpg --endpoints pool1 pool3 pool5
+
+The weights come from a trained run's checkpoint, from a file of PyTorch's weights, from a zoo (downloaded on first
+use), or, without any of these, from a short training on the embedded data set. Two pictures are drawn, as PNG and SVG
+with the numbers beside them: the first convolution's filters, each stretched to full contrast by itself, as the lecture
+shows AlexNet's; and the feature maps of one image, the channels with the strongest response of every endpoint.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cnn_evolution.analysis.filters import chosen_maps, first_filters, stretched, tiled
+from cnn_evolution.catalogue import features
+from cnn_evolution.data import open_source
+from cnn_evolution.data.augment import normalise
+from cnn_evolution.data.decoding import open_pillow
+from cnn_evolution.evaluation.errors import Member
+from cnn_evolution.evaluation.pretrained import pretrained_member
+from cnn_evolution.training.loop import train
+from cnn_evolution.training.recipes import mini_recipe
+from cnn_evolution.training.run import RunOptions, load_run
+from cnn_evolution.weights.pretrained import find_weights
+from experiments import command_line
+from experiments.figures import GREY, as_csv, save_figure
+
+COLUMNS = 8  # maps of an endpoint
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Whose filters.
+
+    Attributes:
+      name: A name in the catalogue; not needed for a run.
+      run: Directory of a trained run, whose newest checkpoint is read.
+      weights: File of PyTorch's weights (.safetensors, .npz, or .pth where torch is installed).
+      pretrained: Take a zoo's weights, downloaded on first use.
+      source: The zoo; None for the first that has weights of this network.
+      epochs: Passes over the embedded data set, where there are no weights.
+      image: Whose feature maps are drawn; None for the first validation image of the embedded data set.
+      endpoints: Which of the network's endpoints are drawn; none named for all that are maps.
+      data_dir: Where prepared data sets lie; None for the default place.
+      output_dir: Where the pictures go.
+    """
+
+    name: tyro.conf.Positional[str] = "alexnet"
+    run: Path | None = None
+    weights: Path | None = None
+    pretrained: bool = False
+    source: str | None = None
+    epochs: float = 1.0
+    image: Path | None = None
+    endpoints: tuple[str, ...] = ()
+    data_dir: Path | None = None
+    output_dir: Path = Path("runs/filters")
+
+
+def main() -> None:
+    arguments = tyro.cli(Arguments, prog="python -m experiments.filters", description=__doc__)
+    if arguments.image is not None and not arguments.image.is_file():
+        raise FileNotFoundError(f"there is no image {arguments.image}")
+    arguments.output_dir.mkdir(parents=True, exist_ok=True)
+    name, member, origin = trained_network(arguments)
+    path, filters = first_filters(member.model, member.variables, member.crop.size)
+    drawn = save_figure(
+        lambda: draw_filters(filters, f"{name}: {path.removesuffix('/kernel')}", origin),
+        filter_table(filters),
+        arguments.output_dir / f"{name}_filters",
+    )
+    image = member.crop(open_pillow(read_image(arguments)))
+    maps = chosen_maps(
+        features(member.model, member.variables, normalise(jnp.asarray(image[None]), *member.pixels)),
+        arguments.endpoints,
+    )
+    strongest = {endpoint: x[np.argsort(-x.mean((1, 2)), kind="stable")[:COLUMNS]] for endpoint, x in maps.items()}
+    shown = save_figure(
+        lambda: draw_maps(image, maps, strongest, name, origin),
+        map_table(strongest),
+        arguments.output_dir / f"{name}_maps",
+    )
+    print(drawn[0], shown[0], sep="\n")
+
+
+def trained_network(arguments: Arguments) -> tuple[str, Member, str]:
+    """The network's name, itself with how its images are prepared, and where its weights come from."""
+    if arguments.run is not None:
+        run, state = load_run(arguments.run, RunOptions(data_dir=arguments.data_dir))
+        return run.recipe.model.name, run.member(state), f"trained on {run.recipe.data.dataset} ({arguments.run.name})"
+    if arguments.pretrained or arguments.weights is not None:
+        known = find_weights(arguments.name, source=arguments.source)
+        member = pretrained_member(known, path=arguments.weights)
+        return arguments.name, member, f"weights of {known.source}"
+    recipe = dataclasses.replace(mini_recipe(arguments.name), epochs=arguments.epochs)
+    directory = arguments.output_dir / f"mini-{arguments.name}-{arguments.epochs:g}"
+    train(recipe, directory, RunOptions(data_dir=arguments.data_dir))
+    run, state = load_run(directory, RunOptions(data_dir=arguments.data_dir))
+    return arguments.name, run.member(state), f"trained for {arguments.epochs:g} epochs on {recipe.data.dataset}"
+
+
+def read_image(arguments: Arguments) -> bytes:
+    """The image file whose maps are drawn."""
+    if arguments.image is not None:
+        return arguments.image.read_bytes()
+    return open_source("mini_ilsvrc", "validation", data_dir=arguments.data_dir).records[0][0]
+
+
+def draw_filters(filters: NDArray[np.float32], title: str, origin: str) -> Figure:
+    """All filters on one sheet."""
+    number, height, width, _ = filters.shape
+    sheet = tiled(stretched(filters), enlarge=max(1, 44 // max(height, width)), gap=4)
+    inches = 9.0
+    figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.9), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(sheet, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(title, loc="left", fontsize=16, weight="bold", pad=28)
+    axes.annotate(
+        f"{number} filters of {height} x {width} pixels, each stretched to full contrast; {origin}",
+        (0, 1),
+        (0, 10),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        color=GREY,
+        fontsize=11,
+    )
+    return figure
+
+
+def draw_maps(
+    image: NDArray[np.uint8],
+    maps: dict[str, NDArray[np.float32]],
+    strongest: dict[str, NDArray[np.float32]],
+    name: str,
+    origin: str,
+) -> Figure:
+    """The image, and a row of maps per endpoint."""
+    figure = Figure(figsize=(12, 1.6 + 1.35 * (len(maps) + 1)), layout="constrained")
+    panels = figure.subplots(len(maps) + 1, COLUMNS, squeeze=False)
+    for panel in panels.flat:
+        panel.set_axis_off()
+    panels[0, 0].imshow(image)
+    _head(panels[0, 0], "image", f"{image.shape[0]} x {image.shape[1]}")
+    for row, (endpoint, chosen) in zip(panels[1:], strongest.items(), strict=True):
+        channels, height, width = maps[endpoint].shape
+        _head(row[0], endpoint, f"{height} x {width} x {channels}")
+        for panel, picture in zip(row, stretched(chosen), strict=False):
+            panel.imshow(picture, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
+    figure.suptitle(f"{name}: what its layers make of one image\n", x=0.01, ha="left", fontsize=16, weight="bold")
+    panels[0, 1].annotate(
+        f"Per endpoint the {COLUMNS} channels with the strongest mean response, strongest first,\n"
+        f"each stretched from dark (least) to bright (most).\nWeights: {origin}.",
+        (0, 0.5),
+        xycoords="axes fraction",
+        va="center",
+        color=GREY,
+        fontsize=11,
+    )
+    return figure
+
+
+def _head(panel, title: str, subtitle: str) -> None:
+    panel.annotate(
+        f"{title}\n{subtitle}",
+        (0, 0.5),
+        (-8, 0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        va="center",
+    )
+
+
+def filter_table(filters: NDArray[np.float32]) -> str:
+    """A row per filter, row, column and channel of the image, not stretched."""
+    return as_csv(
+        [
+            {"filter": n, "row": y, "column": x, "channel": "RGB"[c], "weight": f"{value:.6g}"}
+            for (n, y, x, c), value in np.ndenumerate(filters)
+        ]
+    )
+
+
+def map_table(maps: dict[str, NDArray[np.float32]]) -> str:
+    """A row per endpoint, map, row and column, not stretched."""
+    return as_csv(
+        [
+            {"endpoint": endpoint, "map": n, "row": y, "column": x, "response": f"{value:.6g}"}
+            for endpoint, pictures in maps.items()
+            for (n, y, x), value in np.ndenumerate(pictures)
+        ]
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)
