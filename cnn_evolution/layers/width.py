@@ -11,3 +11,13 @@ def scaled(width: float, multiple: int = 8) -> Callable[[int], int]:
     if width <= 0:
         raise ValueError(f"width is {width}; expected a number above 0, 1 being the published network")
     return lambda channels: channels if width == 1 else max(1, round(channels * width / multiple)) * multiple
+
+
+def divisible(channels: float) -> int:
+    """The multiple of 8 that searched networks take for a multiplied number of channels.
+
+    The nearest, half-way cases up, but never less than 90% of the number, and at least 8 (the "round_filters" of
+    TensorFlow's MobileNets).
+    """
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8
