@@ -30,7 +30,11 @@ SHORTCUTS = ("A", "B", "none")
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, features) (Fig. 5 left)."""
+    """Two 3 x 3 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, features) (Fig. 5 left).
+
+    Attributes:
+      branch_relu: Whether the branch ends in a ReLU of its own (timm's SE-ResNet-18).
+    """
 
     features: int
     stride: int
@@ -39,6 +43,8 @@ class BasicBlock(nn.Module):
     last_scale_init: nn.initializers.Initializer
     attention: ModuleDef | None
     shortcut: str = "B"
+    projection: int = 1
+    branch_relu: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -46,6 +52,8 @@ class BasicBlock(nn.Module):
         y = nn.relu(self.norm(name="bn1")(y))
         y = self.conv(self.features, 3, 1, 1, name="conv2")(y)
         y = self.norm(scale_init=self.last_scale_init, name="bn2")(y)
+        if self.branch_relu:
+            y = nn.relu(y)
         return add_shortcut(self, x, y)
 
 
@@ -57,6 +65,8 @@ class Bottleneck(nn.Module):
       stride_in_1x1: Whether the first convolution has the stride, instead of the second.
       widening: Channels of the 3 x 3 convolution, in multiples of `features`.
       groups: Groups of the 3 x 3 convolution; fewer where they do not divide a narrow network's channels.
+      reduction: Its channels over those of the first convolution.
+      projection: Filter size of the shortcut's convolution where the block has a stride.
     """
 
     features: int
@@ -69,12 +79,14 @@ class Bottleneck(nn.Module):
     stride_in_1x1: bool = False
     widening: int = 1
     groups: int = 1
+    reduction: int = 1
+    projection: int = 1
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         first, second = (self.stride, 1) if self.stride_in_1x1 else (1, self.stride)
         inner = self.widening * self.features
-        y = self.conv(inner, 1, first, name="conv1")(x)
+        y = self.conv(inner // self.reduction, 1, first, name="conv1")(x)
         y = nn.relu(self.norm(name="bn1")(y))
         y = self.conv(inner, 3, second, 1, groups=math.gcd(self.groups, inner), name="conv2")(y)
         y = nn.relu(self.norm(name="bn2")(y))
@@ -100,7 +112,8 @@ def add_shortcut(block: BasicBlock | Bottleneck, x: Array, y: Array) -> Array:
             x = x[:, :: block.stride, :: block.stride]
             x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, y.shape[-1] - x.shape[-1])))
         else:
-            x = block.conv(y.shape[-1], 1, block.stride, name="shortcut_conv")(x)
+            kernel_size = block.projection if block.stride != 1 else 1
+            x = block.conv(y.shape[-1], kernel_size, block.stride, kernel_size // 2, name="shortcut_conv")(x)
             x = block.norm(name="shortcut_bn")(x)
     return nn.relu(x + y)
 
@@ -119,6 +132,7 @@ class ResNet(nn.Module):
       ceil_pool: Whether this pool rounds up, instead of padding by one.
       zero_init_last: Whether the last scale of every branch starts at 0, so that blocks start as identities
         (Goyal et al. 2017); not in the paper.
+      dropout: Share of the classifier's inputs that training drops; the paper drops none.
       num_classes: Size of the last layer; 0 leaves it out.
       width: Factor on every number of channels.
       stem_stride: Stride of the first convolution.
@@ -135,6 +149,7 @@ class ResNet(nn.Module):
     stem_pool: bool = True
     ceil_pool: bool = False
     zero_init_last: bool = False
+    dropout: float = 0.0
     num_classes: int = 1000
     width: float = 1.0
     stem_stride: int = 2
@@ -175,7 +190,8 @@ class ResNet(nn.Module):
                 )
                 x = block(x)
             x = endpoint(f"stage{stage}", x)  # N x 56, 28, 14, 7
-        x = endpoint("pre_logits", layers.global_avg_pool(x))  # N x 512, or 2048 with bottlenecks
+        x = layers.global_avg_pool(x)  # N x 512, or 2048 with bottlenecks
+        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
         if not self.num_classes:
             return x
         return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
