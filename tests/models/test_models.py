@@ -200,7 +200,6 @@ NARROW = [
     ("squeezenet1_1", {}),
     ("densenet121", {"depths": (2, 1, 1, 1)}),
     ("shufflenet_v1_g3", {"depths": (2, 1, 1)}),
-    ("se_resnet50", {"depths": (1, 1, 1, 1)}),
     ("shufflenet_v2_x1_0", {"depths": (2, 1, 1)}),
     ("convnext_tiny", {"depths": (1, 1, 1, 1)}),
     ("mnasnet1_0", {"stages": (Stage(1, 16, 1, 1), Stage(3, 24, 2, 2, 5))}),
