@@ -70,20 +70,20 @@ def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.filters", description=__doc__)
     if arguments.image is not None and not arguments.image.is_file():
         raise FileNotFoundError(f"there is no image {arguments.image}")
-    arguments.output_dir.mkdir(parents=True, exist_ok=True)
     name, member, origin = trained_network(arguments)
     path, filters = first_filters(member.model, member.variables, member.crop.size)
-    drawn = save_figure(
-        lambda: draw_filters(filters, f"{name}: {path.removesuffix('/kernel')}", origin),
-        filter_table(filters),
-        arguments.output_dir / f"{name}_filters",
-    )
     image = member.crop(open_pillow(read_image(arguments)))
     maps = chosen_maps(
         features(member.model, member.variables, normalise(jnp.asarray(image[None]), *member.pixels)),
         arguments.endpoints,
     )
     strongest = {endpoint: x[np.argsort(-x.mean((1, 2)), kind="stable")[:COLUMNS]] for endpoint, x in maps.items()}
+    arguments.output_dir.mkdir(parents=True, exist_ok=True)
+    drawn = save_figure(
+        lambda: draw_filters(filters, f"{name}: {path.removesuffix('/kernel')}", origin),
+        filter_table(filters),
+        arguments.output_dir / f"{name}_filters",
+    )
     shown = save_figure(
         lambda: draw_maps(image, maps, strongest, name, origin),
         map_table(strongest),
