@@ -3,5 +3,18 @@
 from cnn_evolution.analysis import Cost, cost
 from cnn_evolution.catalogue import create_model, features, list_models, model_info
 from cnn_evolution.spec import ModelSpec
+from cnn_evolution.weights import from_torch, load_pretrained, pretrained_weights, to_torch
 
-__all__ = ["Cost", "ModelSpec", "cost", "create_model", "features", "list_models", "model_info"]
+__all__ = [
+    "Cost",
+    "ModelSpec",
+    "cost",
+    "create_model",
+    "features",
+    "from_torch",
+    "list_models",
+    "load_pretrained",
+    "model_info",
+    "pretrained_weights",
+    "to_torch",
+]

@@ -12,8 +12,8 @@ from cnn_evolution.allocator import reuse_large_buffers
 def run(command: Callable[[], None]) -> NoReturn:
     """Runs a command and exits with 0, with 2 after bad input (one line that says what), or with 130 when interrupted.
 
-    Errors of value and of the system are shortened to what they say, because a user can mend most of them; with
-    CNN_EVOLUTION_TRACEBACK=1 in the environment they keep their traceback, as all others do.
+    Errors of value and of the system, and missing libraries, are shortened to what they say, because a user can mend
+    most of them; with CNN_EVOLUTION_TRACEBACK=1 in the environment they keep their traceback, as all others do.
     """
     reuse_large_buffers()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
@@ -24,7 +24,7 @@ def run(command: Callable[[], None]) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get("CNN_EVOLUTION_TRACEBACK"):
             raise
         print(f"error: {error}", file=sys.stderr)

@@ -3,7 +3,8 @@
     python -m experiments.evaluate runs/mini-resnet18
     python -m experiments.evaluate runs/mini-resnet18 runs/mini-vgg11_bn --split train
 
-Every image of the split counts once. The result is appended to `results.jsonl` in the first run's directory.
+Every image of the split counts once. The result is appended to `results.jsonl` in the first run's directory. Published
+weights are evaluated by `experiments.evaluate_pretrained`.
 """
 
 import dataclasses
@@ -11,11 +12,9 @@ from pathlib import Path
 
 import tyro
 
-from cnn_evolution.data import open_source
-from cnn_evolution.evaluation.errors import evaluate
-from cnn_evolution.evaluation.results import append_result, make_result, summary
+from cnn_evolution.evaluation.results import append_result, summary
 from cnn_evolution.parallel import check_batch_size
-from cnn_evolution.training.run import RunOptions, load_run
+from cnn_evolution.training.run import RunOptions, evaluate_runs
 from experiments import command_line
 
 
@@ -40,30 +39,12 @@ class Arguments:
 
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate", description=__doc__)
-    if not arguments.runs:
-        raise ValueError("there is nothing to evaluate; expected the directory of at least one run")
-    options = RunOptions(data_dir=arguments.data_dir, workers=arguments.workers)
     check_batch_size(arguments.batch_size)
-    trained = [load_run(directory, options) for directory in arguments.runs]
-    first, _ = trained[0]
-    data = first.recipe.data
-    if other := next((run for run, _ in trained if run.recipe.data.dataset != data.dataset), None):
-        raise ValueError(
-            f"an ensemble needs runs on one data set; these are on {data.dataset!r} and {other.recipe.data.dataset!r}"
-        )
-    source = open_source(data.dataset, arguments.split or data.evaluation_split, data_dir=arguments.data_dir)
-    errors = evaluate(
-        [run.member(state) for run, state in trained],
-        source,
+    result = evaluate_runs(
+        arguments.runs,
+        RunOptions(data_dir=arguments.data_dir, workers=arguments.workers),
+        split=arguments.split,
         batch_size=arguments.batch_size,
-        workers=arguments.workers,
-    )
-    result = make_result(
-        "+".join(run.recipe.model.name for run, _ in trained),
-        first.protocol,
-        source,
-        errors,
-        {"runs": [{"step": int(state.step), "recipe": dataclasses.asdict(run.recipe)} for run, state in trained]},
     )
     append_result(arguments.runs[0], result)
     print(f"{result.model}: {summary(result)}")

@@ -70,7 +70,8 @@ def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.filters", description=__doc__)
     if arguments.image is not None and not arguments.image.is_file():
         raise FileNotFoundError(f"there is no image {arguments.image}")
-    name, member, origin = trained_network(arguments)
+    member, origin = trained_network(arguments)
+    name = member.name
     path, filters = first_filters(member.model, member.variables, member.crop.size)
     image = member.crop(open_pillow(read_image(arguments)))
     maps = chosen_maps(
@@ -92,20 +93,20 @@ def main() -> None:
     print(drawn[0], shown[0], sep="\n")
 
 
-def trained_network(arguments: Arguments) -> tuple[str, Member, str]:
-    """The network's name, itself with how its images are prepared, and where its weights come from."""
+def trained_network(arguments: Arguments) -> tuple[Member, str]:
+    """The network with its weights, and where these come from."""
     if arguments.run is not None:
         run, state = load_run(arguments.run, RunOptions(data_dir=arguments.data_dir))
-        return run.recipe.model.name, run.member(state), f"trained on {run.recipe.data.dataset} ({arguments.run.name})"
+        return run.member(state), f"trained on {run.recipe.data.dataset} ({arguments.run.name})"
     if arguments.pretrained or arguments.weights is not None:
         known = find_weights(arguments.name, source=arguments.source)
         member = pretrained_member(known, path=arguments.weights)
-        return arguments.name, member, f"weights of {known.source}"
+        return member, f"weights of {known.source}"
     recipe = dataclasses.replace(mini_recipe(arguments.name), epochs=arguments.epochs)
     directory = arguments.output_dir / f"mini-{arguments.name}-{arguments.epochs:g}"
     train(recipe, directory, RunOptions(data_dir=arguments.data_dir))
     run, state = load_run(directory, RunOptions(data_dir=arguments.data_dir))
-    return arguments.name, run.member(state), f"trained for {arguments.epochs:g} epochs on {recipe.data.dataset}"
+    return run.member(state), f"trained for {arguments.epochs:g} epochs on {recipe.data.dataset}"
 
 
 def read_image(arguments: Arguments) -> bytes:

@@ -17,14 +17,12 @@ from typing import Literal
 
 import tyro
 
-from cnn_evolution.data import open_source
-from cnn_evolution.evaluation.errors import evaluate
-from cnn_evolution.evaluation.results import Result, append_result, make_result, read_results, summary
+from cnn_evolution.evaluation.results import Result, append_result, read_results, summary
 from cnn_evolution.training.journal import console
 from cnn_evolution.training.loop import train
 from cnn_evolution.training.recipe import Recipe
 from cnn_evolution.training.recipes import mini_recipe, published_recipe, smoke_recipe
-from cnn_evolution.training.run import RunOptions, load_run
+from cnn_evolution.training.run import RunOptions, evaluate_runs
 from experiments import command_line
 from experiments.curve_figure import MeasuredError, draw_curve
 
@@ -148,20 +146,10 @@ def ensemble_error(members: Mapping[Path, Result], directory: Path, options: Run
     for kept in read_results(directory):
         if kept.config == config:
             return kept.top5_error
-    loaded = [load_run(member, options) for member in members]
-    first, _ = loaded[0]
-    data = first.recipe.data
-    source = open_source(data.dataset, data.evaluation_split, data_dir=options.data_dir)
-    errors = evaluate(
-        [run.member(state) for run, state in loaded],
-        source,
-        batch_size=first.recipe.batch_size,
-        workers=options.workers,
-    )
-    result = make_result("+".join(run.recipe.model.name for run, _ in loaded), first.protocol, source, errors, config)
+    result = evaluate_runs(list(members), options)
     append_result(directory, result)
     console.print(f"{result.model}: {summary(result)}", soft_wrap=True)
-    return errors.top5
+    return result.top5_error
 
 
 def draw(arguments: Arguments, directory: Path, measured: dict[Generation, list[float]]) -> None:

@@ -3,6 +3,7 @@
     python -m experiments.train resnet50 --data-dir /data/tensorflow_datasets
     python -m experiments.train alexnet --run-dir runs/alexnet-fast --optimizer.learning-rate 0.02 --epochs 60
     python -m experiments.train mini-resnet18
+    python -m experiments.train resnet50 --model.pretrained torchvision --data.dataset imagefolder --data-dir photos
 
 The first word names a recipe: a network's published one for ImageNet or, with `mini-` in front, its one for the
 embedded data set. Everything in it can be overridden; `... resnet50 --help` explains every field. Started again with

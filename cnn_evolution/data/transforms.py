@@ -10,7 +10,7 @@ for the interpolation, and cheaper, since what is outside the crop is not resize
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,13 +146,19 @@ class CenterCrop:
     Attributes:
         size: Side of the crop, in pixels.
         resize: Short side of the image after resizing, in pixels; at least `size`.
+        interpolation: How it is resized, antialiased in either case.
     """
 
     size: int
     resize: int = 256
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
     def __post_init__(self) -> None:
         _check_sizes("resize", self.resize, self.size)
+
+    def __str__(self) -> str:
+        usual = self.interpolation == "bilinear"
+        return f"centre crop {self.size} of short side {self.resize}{'' if usual else f', {self.interpolation}'}"
 
     def __call__(self, image: Image.Image) -> Pixels:
         """The crop (size, size, 3) of a Pillow image in mode RGB."""
@@ -161,7 +167,7 @@ class CenterCrop:
         longer = int(self.resize * long / short)  # torchvision truncates
         new = (self.resize, longer) if width <= height else (longer, self.resize)
         if new != image.size:
-            image = image.resize(new, Image.Resampling.BILINEAR)
+            image = image.resize(new, Image.Resampling[self.interpolation.upper()])
         left, top = round((new[0] - self.size) / 2.0), round((new[1] - self.size) / 2.0)
         return np.asarray(image.crop((left, top, left + self.size, top + self.size)))
 

@@ -20,16 +20,20 @@ class Member:
     """A trained network and how its images are prepared.
 
     Attributes:
+      name: Its name in the catalogue.
       model: The module.
       pixels: The scale of the pixels that it takes.
       variables: Its weights and running statistics.
       crop: Short side and centre crop, in pixels.
+      config: Where the weights come from: the recipe and the optimiser steps done, or a zoo.
     """
 
+    name: str
     model: nn.Module
     pixels: Pixels
     variables: Any
     crop: CenterCrop
+    config: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)

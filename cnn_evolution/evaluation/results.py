@@ -3,12 +3,12 @@
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cnn_evolution.data import ImageSource
-from cnn_evolution.evaluation.errors import Errors
+from cnn_evolution.evaluation.errors import Errors, Member
 from cnn_evolution.jsonl import append_line, read_lines
 
 FILE = "results.jsonl"
@@ -20,13 +20,13 @@ class Result:
 
     Attributes:
       model: Name in the catalogue; an ensemble joins its members' names with "+".
-      protocol: How an image was cropped, in words.
+      protocol: How an image was cropped, in words; for each member where they differ.
       dataset: Name of the data set.
       split: Its split.
       images: Images evaluated.
       top1_error: Percent.
       top5_error: Percent.
-      config: What decided the outcome: the recipe, and the optimiser steps done.
+      config: What decided the outcome: the recipe and the optimiser steps done, or the published weights.
       versions: Version of every library that takes part.
     """
 
@@ -41,12 +41,12 @@ class Result:
     versions: Mapping[str, str]
 
 
-def make_result(model: str, protocol: str, source: ImageSource, errors: Errors, config: Mapping[str, Any]) -> Result:
+def make_result(members: Sequence[Member], source: ImageSource, errors: Errors, config: Mapping[str, Any]) -> Result:
     """Joins measured errors with what they belong to."""
     libraries = ("jax", "flax", "optax", "grain", "tensorflow-datasets", "pillow")
     return Result(
-        model=model,
-        protocol=protocol,
+        model="+".join(member.name for member in members),
+        protocol=_protocol(members),
         dataset=source.name,
         split=source.split,
         images=errors.images,
@@ -55,6 +55,13 @@ def make_result(model: str, protocol: str, source: ImageSource, errors: Errors, 
         config=json.loads(json.dumps(config)),  # as it will be read back, with lists for tuples
         versions={name: importlib.metadata.version(name) for name in libraries},
     )
+
+
+def _protocol(members: Sequence[Member]) -> str:
+    first = members[0].crop
+    if all(member.crop == first for member in members):
+        return str(first)
+    return "; ".join(f"{member.name}: {member.crop}" for member in members)
 
 
 def summary(result: Result) -> str:

@@ -1,6 +1,5 @@
 """The training loop: from a recipe and a directory to a trained, evaluated network."""
 
-import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -57,13 +56,11 @@ def train(recipe: Recipe, run_dir: Path, options: RunOptions | None = None) -> R
     if (result := finished_result(recipe, run_dir, run.steps)) is not None:
         return result
     first = jax.process_index() == 0
-    if first:
-        _save_recipe(recipe, run_dir)
-
     with open_checkpoints(run_dir / "checkpoints") as checkpoints:
         restored = checkpoints.restore(run.abstract_state(), recipe)
         state, start = restored if restored is not None else (run.init(), 0)
         if first:
+            _save_recipe(recipe, run_dir)
             _forget_after(run_dir / "metrics.jsonl", start)
         journal = Journal(run_dir, recipe.model.name, run.steps, start, recipe.batch_size, active=first)
         try:
@@ -133,9 +130,9 @@ def _train_steps(
 
 
 def _evaluate(run: Run, state: TrainState, run_dir: Path, options: RunOptions, say: Callable[[str], None]) -> Result:
-    errors = evaluate([run.member(state)], run.evaluation, batch_size=run.recipe.batch_size, workers=options.workers)
-    config = {"step": int(state.step), "recipe": dataclasses.asdict(run.recipe)}
-    result = make_result(run.recipe.model.name, run.protocol, run.evaluation, errors, config)
+    member = run.member(state)
+    errors = evaluate([member], run.evaluation, batch_size=run.recipe.batch_size, workers=options.workers)
+    result = make_result([member], run.evaluation, errors, member.config)
     if jax.process_index() == 0:
         append_result(run_dir, result)
     say(summary(result))

@@ -32,6 +32,9 @@ class ModelConfig:
       initialisation: The paper's, or He et al. 2015 ("he"), which also starts networks that the paper's cannot start in
         a short run.
       zero_init_last: Start the last normalisation scale of every residual block at zero (Goyal et al. 2017).
+      pretrained: Start from published weights instead: torchvision, timm or pytorchcv, with a tag where the zoo has
+        several (torchvision:IMAGENET1K_V2), or a file of the zoo's weights. The classifiers start anew if the data set
+        has another number of classes. Images are then normalised as the weights were trained, whatever `data.pixels`.
     """
 
     name: str
@@ -40,6 +43,7 @@ class ModelConfig:
     dropout: float | None = None
     initialisation: Literal["published", "he"] = "published"
     zero_init_last: bool = False
+    pretrained: str | None = None
 
     def __post_init__(self):
         _check(self.width > 0, "model.width", self.width, "a number above 0")

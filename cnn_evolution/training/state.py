@@ -1,5 +1,6 @@
 """What a training run carries from step to step."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -38,7 +39,11 @@ def init_state(
     model: nn.Module, optimizer: optax.GradientTransformation, seed: int, size: int, *, ema: bool = False
 ) -> TrainState:
     """The state before the first step, for images of `size` x `size` pixels; pure, so that it can be jitted."""
-    variables = model.init(jax.random.key(seed), jnp.zeros((1, size, size, 3)))
+    return start_state(model.init(jax.random.key(seed), jnp.zeros((1, size, size, 3))), optimizer, ema=ema)
+
+
+def start_state(variables: Mapping[str, Any], optimizer: optax.GradientTransformation, *, ema: bool) -> TrainState:
+    """The state before the first step of training given parameters and statistics; pure."""
     params = variables["params"]
     return TrainState(
         step=jnp.zeros((), jnp.int32),

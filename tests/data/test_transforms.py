@@ -105,18 +105,20 @@ def test_training_crops_are_close_to_antialiased_ones(height, width):
 
 @pytest.mark.parametrize("height, width", [(333, 500), (500, 333), (256, 256), (257, 256), (57, 91), (90, 1200)])
 @pytest.mark.parametrize("size, resize", [(224, 256), (227, 256), (299, 320), (48, 55)])
-def test_center_crop_equals_torchvision_to_the_bit(height, width, size, resize):
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_center_crop_equals_torchvision_to_the_bit(height, width, size, resize, interpolation):
+    resampling = Image.Resampling[interpolation.upper()]
     image = photo(height, width)
     # torchvision.transforms.functional: resize of the short side, then center_crop, on a PIL image
     if width <= height:
-        resized = image.resize((resize, int(resize * height / width)), Image.BILINEAR)
+        resized = image.resize((resize, int(resize * height / width)), resampling)
     else:
-        resized = image.resize((int(resize * width / height), resize), Image.BILINEAR)
+        resized = image.resize((int(resize * width / height), resize), resampling)
     top, left = int(round((resized.height - size) / 2.0)), int(round((resized.width - size) / 2.0))  # noqa: RUF046
     expected = resized.crop((left, top, left + size, top + size))
 
     out = np.empty((size, size, 3), np.uint8)
-    read_center_crop(encode(image, "PNG"), CenterCrop(size, resize), out)
+    read_center_crop(encode(image, "PNG"), CenterCrop(size, resize, interpolation), out)
     assert np.array_equal(out, np.asarray(expected))
 
 

@@ -45,7 +45,8 @@ class Colours(nn.Module):
 
 
 def member(seed, size=40):
-    return Member(model=Colours(seed), pixels=PIXELS, variables={}, crop=CenterCrop(size=size, resize=48))
+    crop = CenterCrop(size=size, resize=48)
+    return Member(name=f"colours{seed}", model=Colours(seed), pixels=PIXELS, variables={}, crop=crop, config={})
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+import cnn_evolution as ce
 from cnn_evolution.evaluation.results import read_results
 
 
@@ -70,7 +74,9 @@ def test_runs_are_evaluated_alone_and_together(smoke):
     assert "alexnet+resnet18: top-1 error" in run("evaluate", *runs, "--batch-size", 50)
 
 
-@pytest.mark.parametrize("module", ["train", "evaluate", "ilsvrc_curve", "list_models", "cost_table", "filters"])
+@pytest.mark.parametrize(
+    "module", ["train", "evaluate", "evaluate_pretrained", "ilsvrc_curve", "list_models", "cost_table", "filters"]
+)
 def test_help_explains(module):
     assert "--help" in run(module, "--help")
 
@@ -102,6 +108,12 @@ def test_help_of_a_recipe_explains_every_field():
         (["filters", "--run", "nothing"], "holds no run"),
         (["filters", "--image", "nothing.jpg"], "no image nothing.jpg"),
         (["filters", "resnet50"], "no mini recipe for 'resnet50'"),
+        (["evaluate_pretrained", "googlenet"], "no weights of googlenet are known, but for googlenet_bn"),
+        (["evaluate_pretrained", "resnet5O"], "resnet50"),
+        (["evaluate_pretrained", "resnet50", "--tag", "V3"], "torchvision:IMAGENET1K_V2"),
+        (["evaluate_pretrained", "resnet*", "--path", "a.npz"], "file of one network"),
+        (["evaluate_pretrained", "resnet18", "--data-dir", "empty"], "tfds build imagenet2012"),
+        (["evaluate_pretrained", "resnet18", "--dataset", "mini_ilsvrc/tiny"], "100 classes"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -113,11 +125,28 @@ def test_bad_input_is_named_with_what_is_valid_and_nothing_is_written(arguments,
     assert not list(tmp_path.iterdir())
 
 
-def test_the_full_recipes_run_on_a_prepared_imagenet(tmp_path):
+@pytest.fixture(scope="module")
+def imagenet(tmp_path_factory):
+    """A prepared ImageNet of 8 and 6 images."""
     spec = importlib.util.spec_from_file_location("fake_imagenet", Path(__file__).parents[1] / "data/fake_imagenet.py")
     fake = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fake)
-    data_dir = fake.write_fake_imagenet(tmp_path / "data", train=8, validation=6)
+    return fake.write_fake_imagenet(tmp_path_factory.mktemp("data"), train=8, validation=6)
+
+
+def test_the_full_recipes_run_on_a_prepared_imagenet(imagenet, tmp_path):
     changes = ["--epochs", 1, "--batch-size", 4, "--workers", 1]
-    output = run("train", "resnet18", "--data-dir", data_dir, "--run-dir", tmp_path / "run", *changes)
+    output = run("train", "resnet18", "--data-dir", imagenet, "--run-dir", tmp_path / "run", *changes)
     assert "on 6 images of imagenet2012, split validation (centre crop 224 of short side 256)" in output
+
+
+def test_published_weights_are_evaluated_as_they_were_made_for_beside_their_published_errors(imagenet, tmp_path):
+    shapes = jax.eval_shape(ce.create_model("se_resnet18").init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
+    variables = jax.tree.map(lambda leaf: np.full(leaf.shape, 0.01, np.float32), shapes)
+    ce.weights.save_state_dict(tmp_path / "w.npz", ce.to_torch("se_resnet18", variables, source="timm"))
+    arguments = ["--path", tmp_path / "w.npz", "--data-dir", imagenet, "--output-dir", tmp_path, "--batch-size", 2]
+    output = run("evaluate_pretrained", "se_resnet18", *arguments)
+    (result,) = read_results(tmp_path)
+    assert f"se_resnet18  timm:in1k  top-1 error {result.top1_error:.2f}% (published 28.23%)" in output
+    assert (result.images, result.protocol) == (6, "centre crop 224 of short side 256, bicubic")
+    assert result.config["pretrained"]["url"].endswith("seresnet18-4bb0ce65.pth")

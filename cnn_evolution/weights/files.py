@@ -1,0 +1,162 @@
+"""State dicts in files: names to arrays, as PyTorch's zoos publish them.
+
+`.safetensors` and `.npz` hold nothing but arrays and are read without torch. `.pth` and `.pt` files are pickles, which
+can run any code when they are read carelessly; only `torch.load(weights_only=True)` opens them here, if torch is
+installed. `.pth.zip` is one such file in a zip archive, which is how pytorchcv ships its weights.
+"""
+
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+StateDict = dict[str, np.ndarray]
+
+
+def load_state_dict(path: Path | str) -> StateDict:
+    """Reads a state dict; its suffix says how.
+
+    Raises:
+      FileNotFoundError: There is no such file.
+      ValueError: The suffix is unknown, the file is empty or damaged, or it holds something else; says what.
+      ModuleNotFoundError: The file can only be read with torch, which is not installed.
+    """
+    path = Path(path)
+    read = _reader(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no weights file {path}")
+    if path.stat().st_size == 0:
+        raise ValueError(f"the weights file {path} is empty")
+    state_dict = read(path)
+    if not state_dict:
+        raise ValueError(f"{path} holds no arrays; expected a state dict, which maps names to arrays")
+    return state_dict
+
+
+def save_state_dict(path: Path | str, state_dict: Mapping[str, np.ndarray]) -> None:
+    """Writes a state dict as `.safetensors` or `.npz`, whole or not at all.
+
+    Raises:
+      ValueError: The suffix is neither, or there is nothing to write.
+      OSError: The directory cannot be written; what was there stays as it was.
+    """
+    path = Path(path)
+    if path.suffix not in _WRITERS:
+        raise ValueError(f"cannot write weights as {path.name!r}; expected one of {', '.join(_WRITERS)}")
+    if not state_dict:
+        raise ValueError(f"there are no arrays to write to {path}")
+    arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in state_dict.items()}
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        _WRITERS[path.suffix](temporary, arrays)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _reader(path: Path) -> Callable[[Path], StateDict]:
+    for suffix, read in _READERS.items():
+        if path.name.endswith(suffix):
+            return read
+    raise ValueError(f"cannot read weights from {path.name!r}; expected one of {', '.join(_READERS)}")
+
+
+def _read_safetensors(path: Path) -> StateDict:
+    import safetensors
+    import safetensors.numpy
+
+    try:
+        return safetensors.numpy.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from error
+
+
+def _read_npz(path: Path) -> StateDict:
+    try:
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array")
+        with file:
+            return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is damaged or no .npz file of plain arrays: {error}") from error
+
+
+def _read_torch(path: Path) -> StateDict:
+    return _unpickle(path, path.open("rb"))
+
+
+def _read_torch_zip(path: Path) -> StateDict:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _unpickle(path, io.BytesIO(archive.read(only_member(archive))))
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{path} is damaged or no zip archive: {error}") from error
+
+
+def only_member(archive: zipfile.ZipFile) -> str:
+    """The name of the one `.pth` file in an archive.
+
+    Raises:
+      ValueError: It holds something else.
+    """
+    names = archive.namelist()
+    if len(names) != 1 or not names[0].endswith(".pth"):
+        raise ValueError(f"{archive.filename} holds {', '.join(names) or 'nothing'}; expected one .pth file")
+    return names[0]
+
+
+def _unpickle(path: Path, file: Any) -> StateDict:
+    """What torch finds in `file`, an open binary file, which is closed; `path` is for messages."""
+    with file:
+        try:
+            import torch
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                f"{path} is a PyTorch file, which only torch reads safely, and torch is not installed. Install it (pip "
+                "install torch --index-url https://download.pytorch.org/whl/cpu), or convert the file where it is "
+                "installed: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'FILE.safetensors')"
+            ) from error
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for files that are no checkpoints
+            reason = str(error).strip().split("\n")[0]
+            raise ValueError(f"{path} is damaged or no PyTorch file of plain tensors: {reason}") from error
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} holds a {type(content).__name__}; expected a state dict, which maps names to tensors")
+    if other := [f"{name!r} ({type(value).__name__})" for name, value in content.items() if not torch.is_tensor(value)]:
+        raise ValueError(f"{path} holds more than tensors: {', '.join(other[:5])}; expected a state dict alone")
+    return {name: _to_numpy(tensor) for name, tensor in content.items()}
+
+
+def _to_numpy(tensor: Any) -> np.ndarray:
+    tensor = tensor.detach()
+    # NumPy has no bfloat16; every one of its values is a float32.
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+
+
+def _write_safetensors(path: Path, arrays: StateDict) -> None:
+    import safetensors.numpy
+
+    safetensors.numpy.save_file(arrays, path)
+
+
+def _write_npz(path: Path, arrays: StateDict) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+_READERS: dict[str, Callable[[Path], StateDict]] = {
+    ".safetensors": _read_safetensors,
+    ".npz": _read_npz,
+    ".pth": _read_torch,
+    ".pt": _read_torch,
+    ".pth.zip": _read_torch_zip,
+}
+_WRITERS: dict[str, Callable[[Path, StateDict], None]] = {".safetensors": _write_safetensors, ".npz": _write_npz}
+SUFFIXES = tuple(_READERS)

@@ -1,0 +1,100 @@
+"""Runs that start from published weights."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import cnn_evolution as ce
+from cnn_evolution.data.augment import Pixels
+from cnn_evolution.jsonl import read_lines
+from cnn_evolution.training import run
+from cnn_evolution.training.loop import train
+from cnn_evolution.training.recipe import DataConfig, ModelConfig, OptimizerConfig, Recipe
+from cnn_evolution.weights import save_state_dict
+from cnn_evolution.weights.pretrained import find_weights
+
+RECIPE = Recipe(
+    model=ModelConfig(name="se_resnet18"),
+    data=DataConfig(dataset="mini_ilsvrc/tiny", size=16, evaluation_resize=16, pixels="centred"),
+    ema_decay=0.9,
+)
+OPTIONS = run.RunOptions(log_every=1)
+
+
+def with_model(**fields):
+    return dataclasses.replace(RECIPE, model=dataclasses.replace(RECIPE.model, **fields))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Drawn weights of a zoo's network, and the file that they are in."""
+    shapes = jax.eval_shape(ce.create_model("se_resnet18").init, jax.random.key(0), np.zeros((1, 64, 64, 3)))
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape, np.float32), shapes)
+    path = tmp_path_factory.mktemp("zoo") / "weights.safetensors"
+    save_state_dict(path, ce.to_torch("se_resnet18", variables, source="timm"))
+    return variables, path
+
+
+def test_a_run_starts_from_the_weights_with_a_new_head_and_their_scale_of_pixels(published):
+    variables, path = published
+    prepared = run.prepare(with_model(pretrained=str(path)), OPTIONS)
+    state = prepared.init()
+    weights = find_weights("se_resnet18")
+    assert prepared.pixels == Pixels(weights.mean, weights.std)  # not "centred", as the recipe says
+    assert jax.tree.all(jax.tree.map(np.array_equal, state.ema_params, state.params))
+    body, theirs = dict(state.params), dict(variables["params"])
+    assert body.pop("fc")["kernel"].shape == (512, 100) and theirs.pop("fc")["kernel"].shape == (512, 1000)
+    assert jax.tree.all(jax.tree.map(np.array_equal, body, theirs))
+    assert jax.tree.all(jax.tree.map(np.array_equal, state.batch_stats, dict(variables["batch_stats"])))
+
+
+def test_weights_do_not_fit_a_narrow_network(published):
+    narrow = with_model(pretrained=str(published[1]), width=0.125)
+    with pytest.raises(ValueError, match=r"do not fit this run's network in \d+ arrays.*expected model\.width 1"):
+        run.prepare(narrow, OPTIONS).init()
+
+
+def test_a_resumed_run_does_not_load_again(tmp_path, monkeypatch):
+    recipe = dataclasses.replace(
+        with_model(name="alexnet", width=0.0625, initialisation="he", pretrained="timm"),
+        data=dataclasses.replace(RECIPE.data, size=40, evaluation_resize=44),
+        optimizer=OptimizerConfig(learning_rate=1e-6),
+        epochs=0.02,  # one step
+        batch_size=32,
+    )
+    model, loads = ce.create_model("alexnet", width=0.0625, input_size=40, num_classes=100, initialisation="he"), []
+
+    def load(name, **arguments):
+        loads.append(arguments["source"])
+        return model.init(jax.random.key(7), np.zeros((1, 40, 40, 3)))
+
+    monkeypatch.setattr(run, "find_weights", lambda *_, **__: find_weights("se_resnet18"))
+    monkeypatch.setattr(run, "load_pretrained", load)
+    result = train(recipe, tmp_path, OPTIONS)
+    assert result.config["recipe"]["model"]["pretrained"] == "timm" and len(read_lines(tmp_path / "metrics.jsonl")) == 1
+    (tmp_path / "results.jsonl").unlink()
+    assert train(recipe, tmp_path, OPTIONS) == result
+    assert loads == ["timm"]
+
+
+def test_a_missing_file_is_named_and_the_directory_is_free_for_another_recipe(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no weights file .*none\.npz"):
+        train(with_model(pretrained=str(tmp_path / "none.npz")), tmp_path / "run", OPTIONS)
+    assert not (tmp_path / "run" / "recipe.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "message"),
+    [
+        ("torchvison", "'torchvison' names no weights; expected torchvision"),
+        ("pytorchcv", "no weights pytorchcv of se_resnet18; there are timm:in1k"),
+        ("timm:v2", "no weights timm:v2 of se_resnet18; there are timm:in1k"),
+    ],
+)
+def test_weights_that_there_are_not_are_named_before_anything_is_written(tmp_path, pretrained, message):
+    with pytest.raises(ValueError, match=message):
+        train(with_model(pretrained=pretrained), tmp_path / "run", OPTIONS)
+    assert not (tmp_path / "run").exists()
