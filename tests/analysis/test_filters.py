@@ -71,14 +71,19 @@ def test_pictures_are_enlarged_without_blur_and_set_side_by_side_on_white():
         [0.5, 0.5, 0.6, 0.6, 1, 1, 1, 1, 1],
     ]
     assert np.array_equal(tiled(pictures, 2, enlarge=2), np.array(expected, np.float32))
-    assert tiled(np.zeros((5, 3, 3, 3), np.float32), gap=0).shape == (6, 9, 3)
 
 
-FEATURES = {"conv1": np.arange(12.0).reshape(1, 2, 2, 3), "fc6": np.zeros((1, 5)), "conv2": np.zeros((1, 1, 1, 2))}
+@pytest.mark.parametrize(("number", "rows", "columns"), [(5, 1, 5), (7, 3, 3), (48, 6, 8), (64, 8, 8), (96, 8, 12)])
+def test_sheets_are_as_square_as_full_rows_allow(number, rows, columns):
+    assert tiled(np.zeros((number, 3, 2, 3), np.float32), gap=0).shape == (3 * rows, 2 * columns, 3)
+
+
+FEATURES = {"conv1": np.arange(12.0).reshape(1, 2, 2, 3), "fc6": np.zeros((1, 5)), "conv2": np.zeros((1, 1, 3, 2))}
 
 
 def test_maps_are_chosen_by_endpoint_and_put_channels_first():
     assert list(chosen_maps(FEATURES)) == ["conv1", "conv2"]
+    assert list(chosen_maps({**FEATURES, "pool5": np.zeros((1, 1, 1, 2))})) == ["conv1", "conv2"]
     chosen = chosen_maps(FEATURES, ["conv1"])
     assert list(chosen) == ["conv1"]
     assert chosen["conv1"][1].tolist() == [[1, 4], [7, 10]]
