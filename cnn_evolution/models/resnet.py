@@ -11,6 +11,7 @@ torchvision take fan-out); the classifier's initialisation is not stated and is 
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +45,13 @@ class BasicBlock(nn.Module):
 
 class Bottleneck(nn.Module):
     """1 x 1, 3 x 3 and 1 x 1 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, 4 features)
-    (Fig. 5)."""
+    (Fig. 5).
+
+    Attributes:
+      stride_in_1x1: Whether the first convolution has the stride, instead of the second.
+      widening: Channels of the 3 x 3 convolution, in multiples of `features`.
+      groups: Groups of the 3 x 3 convolution; fewer where they do not divide a narrow network's channels.
+    """
 
     features: int
     stride: int
@@ -53,13 +60,16 @@ class Bottleneck(nn.Module):
     last_scale_init: nn.initializers.Initializer
     attention: ModuleDef | None
     stride_in_1x1: bool = False
+    widening: int = 1
+    groups: int = 1
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         first, second = (self.stride, 1) if self.stride_in_1x1 else (1, self.stride)
-        y = self.conv(self.features, 1, first, name="conv1")(x)
+        inner = self.widening * self.features
+        y = self.conv(inner, 1, first, name="conv1")(x)
         y = nn.relu(self.norm(name="bn1")(y))
-        y = self.conv(self.features, 3, second, 1, name="conv2")(y)
+        y = self.conv(inner, 3, second, 1, groups=math.gcd(self.groups, inner), name="conv2")(y)
         y = nn.relu(self.norm(name="bn2")(y))
         y = self.conv(4 * self.features, 1, name="conv3")(y)
         y = self.norm(scale_init=self.last_scale_init, name="bn3")(y)

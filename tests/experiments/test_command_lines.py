@@ -75,7 +75,8 @@ def test_runs_are_evaluated_alone_and_together(smoke):
 
 
 @pytest.mark.parametrize(
-    "module", ["train", "evaluate", "evaluate_pretrained", "ilsvrc_curve", "list_models", "cost_table", "filters"]
+    "module",
+    ["train", "evaluate", "evaluate_pretrained", "ilsvrc_curve", "list_models", "benchmark", "cost_table", "filters"],
 )
 def test_help_explains(module):
     assert "--help" in run(module, "--help")
