@@ -71,7 +71,7 @@ class Arguments:
     torch: bool = True
     rounds: int = 5
     seconds: float = 1.0
-    output: Path = Path("benchmark.json")
+    output: Path = Path("runs/benchmark.json")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,7 @@ def main() -> None:
         measured = list(measure(case, names, arguments))
         print("\n".join(row(cells(result, measured)) for result in measured), flush=True)
         results += measured
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(report(results), indent=1) + "\n")
 
 

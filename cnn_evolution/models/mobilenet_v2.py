@@ -6,8 +6,8 @@ projects back without a nonlinearity, which would destroy what few channels hold
 networks are made of the same block.
 
 Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad below and on the right where the
-stride is 2. The paper does not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 / fan-in) in the
-classifier. Nor does it state a dropout of the classifier's inputs; 0.2 is torchvision's and TensorFlow's.
+stride is 2 and the size even. The paper does not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 /
+fan-in) in the classifier. Nor does it state a dropout of the classifier's inputs; 0.2 is torchvision's.
 """
 
 import functools
@@ -70,12 +70,13 @@ class InvertedResidual(nn.Module):
 
 
 class Stage(NamedTuple):
-    """A row of Table 2: t, c, n and s."""
+    """A row of Table 2: t, c, n and s; and the size of the depthwise filters."""
 
     expansion: int
     features: int
     depth: int
     stride: int
+    kernel_size: int = 3
 
 
 STAGES = (
@@ -124,6 +125,7 @@ class MobileNetV2(nn.Module):
                     features=scale(stage.features),
                     conv=conv,
                     norm=norm,
+                    kernel_size=stage.kernel_size,
                     stride=stage.stride if i == 1 else 1,
                     name=f"stage{number}_block{i}",
                 )

@@ -2,9 +2,11 @@
 1512.03385, 2015).
 
 Blocks learn what to add to their input (Fig. 2 and 5); where the shape changes the shortcut is a 1 x 1 projection
-(option B). `resnet50`, `101` and `152` have a stage's stride in the first block's 3 x 3 convolution, as in the
-authors' later work and in torchvision; the `_v1` variants have it in the first 1 x 1 convolution, as published, which
-costs less and sees less.
+(option B), or it has no parameters (option A, the `_option_a` variants): every second pixel, and zeros for the new
+channels. `plain18` and `plain34` are the same layers without shortcuts, which shows what these do (Table 2).
+`resnet50`, `101` and `152` have a stage's stride in the first block's 3 x 3 convolution, as in the authors' later work
+and in torchvision; the `_v1` variants have it in the first 1 x 1 convolution, as published, which costs less and sees
+less.
 
 Deviations: kernels N(0, 2 / fan-out) (He et al. 2015 find fan-in and fan-out equally good; fb.resnet.torch and
 torchvision take fan-out); the classifier's initialisation is not stated and is N(0, 1 / fan-in) here.
@@ -23,6 +25,9 @@ from cnn_evolution import layers
 
 ModuleDef = Callable[..., nn.Module]
 
+SHORTCUTS = ("A", "B", "none")
+"""Where the shape changes: zeros for new channels, projections; and no shortcut anywhere (section 3.3)."""
+
 
 class BasicBlock(nn.Module):
     """Two 3 x 3 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, features) (Fig. 5 left)."""
@@ -33,6 +38,7 @@ class BasicBlock(nn.Module):
     norm: ModuleDef
     last_scale_init: nn.initializers.Initializer
     attention: ModuleDef | None
+    shortcut: str = "B"
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -59,6 +65,7 @@ class Bottleneck(nn.Module):
     norm: ModuleDef
     last_scale_init: nn.initializers.Initializer
     attention: ModuleDef | None
+    shortcut: str = "B"
     stride_in_1x1: bool = False
     widening: int = 1
     groups: int = 1
@@ -77,12 +84,24 @@ class Bottleneck(nn.Module):
 
 
 def add_shortcut(block: BasicBlock | Bottleneck, x: Array, y: Array) -> Array:
-    """The end of every block: attention to the branch `y` if there is any, the addition to `x`, ReLU."""
+    """The end of every block: attention to the branch `y` if there is any, the addition of the shortcut from `x`, ReLU.
+
+    Raises:
+      ValueError: if the block's `shortcut` is none of `SHORTCUTS`.
+    """
+    if block.shortcut not in SHORTCUTS:
+        raise ValueError(f"shortcut is {block.shortcut!r}; expected one of {', '.join(map(repr, SHORTCUTS))}")
     if block.attention is not None:
         y = block.attention(name="attention")(y)
+    if block.shortcut == "none":
+        return nn.relu(y)
     if block.stride != 1 or x.shape[-1] != y.shape[-1]:
-        x = block.conv(y.shape[-1], 1, block.stride, name="shortcut_conv")(x)
-        x = block.norm(name="shortcut_bn")(x)
+        if block.shortcut == "A":
+            x = x[:, :: block.stride, :: block.stride]
+            x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, y.shape[-1] - x.shape[-1])))
+        else:
+            x = block.conv(y.shape[-1], 1, block.stride, name="shortcut_conv")(x)
+            x = block.norm(name="shortcut_bn")(x)
     return nn.relu(x + y)
 
 
@@ -91,9 +110,13 @@ class ResNet(nn.Module):
 
     Attributes:
       block: `BasicBlock`, `Bottleneck` or a partial of one.
-      depths: Blocks in each of the four stages.
+      depths: Blocks in each stage.
+      features: Channels of each stage's 3 x 3 convolutions.
+      shortcut: One of `SHORTCUTS`.
       attention: A module for the end of every block's branch, for example `layers.SqueezeExcite`.
-      ceil_pool: Whether the stem's pool rounds up, instead of padding by one.
+      stem: Channels and filter size of each convolution before the first stage.
+      stem_pool: Whether a 3 x 3 pool follows them.
+      ceil_pool: Whether this pool rounds up, instead of padding by one.
       zero_init_last: Whether the last scale of every branch starts at 0, so that blocks start as identities
         (Goyal et al. 2017); not in the paper.
       num_classes: Size of the last layer; 0 leaves it out.
@@ -105,7 +128,11 @@ class ResNet(nn.Module):
 
     block: ModuleDef
     depths: tuple[int, ...]
+    features: tuple[int, ...] = (64, 128, 256, 512)
+    shortcut: str = "B"
     attention: ModuleDef | None = None
+    stem: tuple[tuple[int, int], ...] = ((64, 7),)
+    stem_pool: bool = True
     ceil_pool: bool = False
     zero_init_last: bool = False
     num_classes: int = 1000
@@ -125,11 +152,15 @@ class ResNet(nn.Module):
         last_scale_init = nn.initializers.zeros if self.zero_init_last else nn.initializers.ones
         endpoint = functools.partial(layers.endpoint, self)
 
-        x = conv(scale(64), 7, self.stem_stride, 3, name="conv1")(images)
-        x = nn.relu(norm(name="bn1")(x))  # N x 112 x 112 x 64
-        x = layers.max_pool(x, 3, 2, ceil_mode=True) if self.ceil_pool else layers.max_pool(x, 3, 2, padding=1)
+        x = images
+        for i, (features, kernel_size) in enumerate(self.stem, start=1):
+            stride = self.stem_stride if i == 1 else 1
+            x = conv(scale(features), kernel_size, stride, kernel_size // 2, name=f"conv{i}")(x)
+            x = nn.relu(norm(name=f"bn{i}")(x))  # N x 112 x 112 x 64
+        if self.stem_pool:
+            x = layers.max_pool(x, 3, 2, ceil_mode=True) if self.ceil_pool else layers.max_pool(x, 3, 2, padding=1)
         x = endpoint("stem", x)  # N x 56 x 56 x 64
-        for stage, (depth, features) in enumerate(zip(self.depths, (64, 128, 256, 512), strict=True), start=1):
+        for stage, (depth, features) in enumerate(zip(self.depths, self.features, strict=True), start=1):
             for i in range(1, depth + 1):
                 stride = 2 if stage > 1 and i == 1 else 1
                 block = self.block(
@@ -139,6 +170,7 @@ class ResNet(nn.Module):
                     norm=norm,
                     last_scale_init=last_scale_init,
                     attention=attention,
+                    shortcut=self.shortcut,
                     name=f"stage{stage}_block{i}",
                 )
                 x = block(x)
@@ -157,6 +189,10 @@ VARIANTS = {
     "resnet50": functools.partial(ResNet, block=Bottleneck, depths=(3, 4, 6, 3)),
     "resnet101": functools.partial(ResNet, block=Bottleneck, depths=(3, 4, 23, 3)),
     "resnet152": functools.partial(ResNet, block=Bottleneck, depths=(3, 8, 36, 3)),
+    "resnet18_option_a": functools.partial(ResNet, block=BasicBlock, depths=(2, 2, 2, 2), shortcut="A"),
+    "resnet34_option_a": functools.partial(ResNet, block=BasicBlock, depths=(3, 4, 6, 3), shortcut="A"),
+    "plain18": functools.partial(ResNet, block=BasicBlock, depths=(2, 2, 2, 2), shortcut="none"),
+    "plain34": functools.partial(ResNet, block=BasicBlock, depths=(3, 4, 6, 3), shortcut="none"),
     "resnet50_v1": functools.partial(ResNet, block=bottleneck_v1, depths=(3, 4, 6, 3)),
     "resnet101_v1": functools.partial(ResNet, block=bottleneck_v1, depths=(3, 4, 23, 3)),
     "resnet152_v1": functools.partial(ResNet, block=bottleneck_v1, depths=(3, 8, 36, 3)),

@@ -72,7 +72,7 @@ def draw() -> Callable[[nn.Module, int], dict]:
         def value(path, leaf) -> np.ndarray:
             if path[-1].key == "kernel":
                 return (rng.standard_normal(leaf.shape) * (2 / math.prod(leaf.shape[:-1])) ** 0.5).astype(np.float32)
-            return np.full(leaf.shape, path[-1].key in {"scale", "var"}, np.float32)
+            return np.full(leaf.shape, path[-1].key in {"scale", "var", "layer_scale"}, np.float32)
 
         return jax.tree_util.tree_map_with_path(value, _trace(model, size).variables)
 
