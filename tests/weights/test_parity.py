@@ -19,7 +19,6 @@ from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, t
 from tests.weights import drawn
 from tests.weights.peers import CLASSES, GOLDEN, PEERS, TOLERANCE
 
-
 DEEP = 200  # running statistics: more than a hundred normalisations
 
 
