@@ -20,8 +20,9 @@ def test_names_come_in_order_of_history():
     [
         ({"pattern": "resnet*_v1"}, ["resnet50_v1", "resnet101_v1", "resnet152_v1"]),
         ({"family": "zfnet"}, ["zfnet", "zfnet_b"]),
-        ({"family": "VGG", "year": 2014}, ["vgg11", "vgg13", "vgg16", "vgg19"]),
-        ({"year": 2012}, ["alexnet"]),
+        ({"pattern": "*_lecture", "family": "VGG"}, ["vgg16_lecture", "vgg19_lecture"]),
+        ({"family": "VGG", "year": 2015}, ["vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"]),
+        ({"year": 2012}, ["alexnet", "alexnet_single"]),
         ({"pattern": "transformer*"}, []),
     ],
 )

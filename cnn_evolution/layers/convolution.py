@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -13,6 +13,7 @@ from cnn_evolution.layers import cpu
 from cnn_evolution.layers.platform import is_plain, on_cpu
 
 Size = int | tuple[int, int]
+Padding = Size | Literal["SAME"]
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
@@ -25,21 +26,22 @@ def conv(
     features: int,
     kernel_size: Size,
     stride: Size = 1,
-    padding: Size = 0,
+    padding: Padding = 0,
     *,
     groups: int = 1,
     **options: Any,
 ) -> nn.Conv:
     """A 2-D convolution, (N, H, W, C) -> (N, H', W', features).
 
-    Padding is explicit and symmetric, in pixels, because `"SAME"` pads asymmetrically at stride 2. `options` go to
-    `nn.Conv` (use_bias, dtype, kernel_init, bias_init, kernel_dilation, name).
+    Padding is symmetric, in pixels. `"SAME"` is TensorFlow's, for the networks that come from there: a side of n pixels
+    becomes ceil(n / stride), and at stride 2 the right side may be padded by one pixel more than the left. `options` go
+    to `nn.Conv` (use_bias, dtype, kernel_init, bias_init, kernel_dilation, name).
     """
     return nn.Conv(
         features,
         pair(kernel_size),
         strides=pair(stride),
-        padding=[(p, p) for p in pair(padding)],
+        padding=padding if isinstance(padding, str) else [(p, p) for p in pair(padding)],
         feature_group_count=groups,
         conv_general_dilated=convolve,
         **options,
@@ -60,13 +62,13 @@ def convolve(
 ) -> Array:
     """`lax.conv_general_dilated`, in a form that is fast on a CPU when it is lowered for one.
 
-    That form covers 2-D convolutions of (N, H, W, C) in one floating type, with explicit padding and without dilation;
-    the rest, and everything within `plain_convolutions()`, is XLA's own. Gradients of any order are defined; forward
+    That form covers 2-D convolutions of (N, H, W, C) in one floating type without dilation; the rest, and everything
+    within `plain_convolutions()`, is XLA's own. Gradients of any order are defined; forward
     mode (`jax.jvp`) raises `TypeError` except within `plain_convolutions()`. A CPU ignores `precision`: it multiplies
     in full. Within `jax.shard_map` it needs `check_vma=False`, which `jax.pmap` implies.
 
     Raises:
-      ValueError: if the kernel is larger than the padded map.
+      ValueError: if the operands do not agree, or the kernel is larger than the padded map.
     """
     plain: Callable[..., Array] = functools.partial(
         lax.conv_general_dilated,
@@ -80,7 +82,7 @@ def convolve(
         **options,
     )
     dilated = any(d != 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
-    if is_plain() or dilated or options or isinstance(padding, str) or not _are_maps(lhs, rhs, dimension_numbers):
+    if is_plain() or dilated or options or not _are_maps(lhs, rhs, dimension_numbers):
         return plain(lhs, rhs)
     result = jax.eval_shape(plain, lhs, rhs)  # XLA's checks of the operands, with their messages
     if 0 in result.shape[1:3]:  # XLA would go on with an empty map, whose mean is not a number
@@ -89,6 +91,8 @@ def convolve(
         )
     if result.size == 0:
         return plain(lhs, rhs)
+    if isinstance(padding, str):
+        padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], window_strides, padding)
     window = cpu.Window(
         size=(rhs.shape[0], rhs.shape[1]),
         strides=(window_strides[0], window_strides[1]),

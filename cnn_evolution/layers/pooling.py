@@ -1,4 +1,4 @@
-"""Pooling with torch's explicit padding and `ceil_mode`."""
+"""Pooling with torch's explicit padding and `ceil_mode`, or with TensorFlow's `"SAME"` padding."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array, lax
 
 from cnn_evolution.layers import cpu
-from cnn_evolution.layers.convolution import Size, pair
+from cnn_evolution.layers.convolution import Padding, Size, pair
 from cnn_evolution.layers.platform import is_plain, on_cpu
 
 
@@ -26,14 +26,17 @@ def _pads(size: int, window: int, stride: int, padding: int, ceil_mode: bool) ->
     return padding, padding + max(0, steps * stride - span)
 
 
-def _window(x: Array, window: Size, stride: Size | None, padding: Size, ceil_mode: bool) -> cpu.Window:
-    size, strides, padding = pair(window), pair(window if stride is None else stride), pair(padding)
-    rows, columns = (_pads(x.shape[1 + i], size[i], strides[i], padding[i], ceil_mode) for i in range(2))
-    return cpu.Window(size=size, strides=strides, padding=(rows, columns), map_size=(x.shape[1], x.shape[2]))
+def _window(x: Array, window: Size, stride: Size | None, padding: Padding, ceil_mode: bool) -> cpu.Window:
+    map_size, size, strides = (x.shape[1], x.shape[2]), pair(window), pair(window if stride is None else stride)
+    if isinstance(padding, str):
+        rows, columns = lax.padtype_to_pads(map_size, size, strides, padding)
+    else:
+        rows, columns = (_pads(*sides, ceil_mode) for sides in zip(map_size, size, strides, pair(padding), strict=True))
+    return cpu.Window(size=size, strides=strides, padding=(rows, columns), map_size=map_size)
 
 
 def max_pool(
-    x: Array, window: Size, stride: Size | None = None, padding: Size = 0, *, ceil_mode: bool = False
+    x: Array, window: Size, stride: Size | None = None, padding: Padding = 0, *, ceil_mode: bool = False
 ) -> Array:
     """Maximum over windows, (N, H, W, C) -> (N, H', W', C); the stride defaults to the window."""
     moving = _window(x, window, stride, padding, ceil_mode)
@@ -50,22 +53,23 @@ def avg_pool(
     x: Array,
     window: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     *,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Array:
     """Mean over windows, (N, H, W, C) -> (N, H', W', C).
 
-    As in torch, the explicit padding counts as zeros unless `count_include_pad` is off, and the extra border of
-    `ceil_mode` never counts.
+    As in torch, padding counts as zeros unless `count_include_pad` is off (it never counts in TensorFlow), and the
+    extra border of `ceil_mode` never counts.
     """
     moving = _window(x, window, stride, padding, ceil_mode)
+    counted = _window(x, window, stride, padding, ceil_mode=False).padding if count_include_pad else ((0, 0), (0, 0))
     sums = _sums(x, moving, moving.padding)
-    (top, left) = pair(padding) if count_include_pad else (0, 0)
-    ones = jnp.ones((1, x.shape[1] + 2 * top, x.shape[2] + 2 * left, 1), x.dtype)
+    ones = jnp.ones((1, x.shape[1] + sum(counted[0]), x.shape[2] + sum(counted[1]), 1), x.dtype)
     (above, below), (before, after) = moving.padding
-    counts = _sums(ones, moving, ((above - top, below - top), (before - left, after - left)))
+    (top, bottom), (left, right) = counted
+    counts = _sums(ones, moving, ((above - top, below - bottom), (before - left, after - right)))
     return sums / counts
 
 
@@ -77,5 +81,11 @@ def _sums(x: Array, moving: cpu.Window, pads: tuple[tuple[int, int], tuple[int, 
 
 
 def global_avg_pool(x: Array) -> Array:
-    """(N, H, W, C) -> (N, C)."""
+    """(N, H, W, C) -> (N, C).
+
+    Raises:
+      ValueError: if the map is empty.
+    """
+    if 0 in x.shape[1:3]:
+        raise ValueError(f"a global pool does not fit a map of {x.shape[1]} x {x.shape[2]}, which has no mean")
     return x.mean((1, 2))

@@ -3,11 +3,21 @@
 from collections.abc import Callable
 
 
-def scaled(width: float) -> Callable[[int], int]:
+def scaled(width: float, multiple: int = 8) -> Callable[[int], int]:
     """A function that multiplies a published number of channels by `width`.
 
-    The result is rounded to a multiple of 8, at least 8; at width 1 every number stays as published.
+    The result is rounded to a multiple of `multiple`, and at least that; at width 1 every number stays as published.
     """
     if width <= 0:
         raise ValueError(f"width is {width}; expected a number above 0, 1 being the published network")
-    return lambda channels: channels if width == 1 else max(8, round(channels * width / 8) * 8)
+    return lambda channels: channels if width == 1 else max(1, round(channels * width / multiple)) * multiple
+
+
+def divisible(channels: float) -> int:
+    """The multiple of 8 that searched networks take for a multiplied number of channels.
+
+    The nearest, half-way cases up, but never less than 90% of the number, and at least 8 (the "round_filters" of
+    TensorFlow's MobileNets).
+    """
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8

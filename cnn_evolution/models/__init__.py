@@ -1,23 +1,10 @@
 """The architectures, one file a family; `catalogue.csv` lists them in order of history, a line each."""
 
 import csv
+import importlib
 from importlib import resources
 
-from cnn_evolution.models import alexnet, googlenet, mobilenet_v1, resnet, senet, vgg, zfnet
 from cnn_evolution.spec import NORMALISATIONS, ModelSpec
-
-FAMILIES = {
-    family.__name__.rpartition(".")[2]: family.VARIANTS
-    for family in (
-        alexnet,
-        zfnet,
-        vgg,
-        googlenet,
-        resnet,
-        mobilenet_v1,
-        senet,
-    )
-}
 
 
 def _spec(row: dict[str, str]) -> ModelSpec:
@@ -28,7 +15,7 @@ def _spec(row: dict[str, str]) -> ModelSpec:
         family=row["family"],
         year=int(row["year"]),
         paper=row["paper"],
-        build=FAMILIES[row["module"]][row["name"]],
+        build=importlib.import_module(f"{__name__}.{row['module']}").VARIANTS[row["name"]],
         params=int(row["params"]),
         aux_params=int(row["aux_params"] or 0),
         macs=int(row["macs"]),

@@ -2,15 +2,18 @@
 1512.03385, 2015).
 
 Blocks learn what to add to their input (Fig. 2 and 5); where the shape changes the shortcut is a 1 x 1 projection
-(option B). `resnet50`, `101` and `152` have a stage's stride in the first block's 3 x 3 convolution, as in the
-authors' later work and in torchvision; the `_v1` variants have it in the first 1 x 1 convolution, as published, which
-costs less and sees less.
+(option B), or it has no parameters (option A, the `_option_a` variants): every second pixel, and zeros for the new
+channels. `plain18` and `plain34` are the same layers without shortcuts, which shows what these do (Table 2).
+`resnet50`, `101` and `152` have a stage's stride in the first block's 3 x 3 convolution, as in the authors' later work
+and in torchvision; the `_v1` variants have it in the first 1 x 1 convolution, as published, which costs less and sees
+less.
 
 Deviations: kernels N(0, 2 / fan-out) (He et al. 2015 find fan-in and fan-out equally good; fb.resnet.torch and
 torchvision take fan-out); the classifier's initialisation is not stated and is N(0, 1 / fan-in) here.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,9 +25,16 @@ from cnn_evolution import layers
 
 ModuleDef = Callable[..., nn.Module]
 
+SHORTCUTS = ("A", "B", "none")
+"""Where the shape changes: zeros for new channels, projections; and no shortcut anywhere (section 3.3)."""
+
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, features) (Fig. 5 left)."""
+    """Two 3 x 3 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, features) (Fig. 5 left).
+
+    Attributes:
+      branch_relu: Whether the branch ends in a ReLU of its own (timm's SE-ResNet-18).
+    """
 
     features: int
     stride: int
@@ -32,6 +42,9 @@ class BasicBlock(nn.Module):
     norm: ModuleDef
     last_scale_init: nn.initializers.Initializer
     attention: ModuleDef | None
+    shortcut: str = "B"
+    projection: int = 1
+    branch_relu: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -39,12 +52,22 @@ class BasicBlock(nn.Module):
         y = nn.relu(self.norm(name="bn1")(y))
         y = self.conv(self.features, 3, 1, 1, name="conv2")(y)
         y = self.norm(scale_init=self.last_scale_init, name="bn2")(y)
+        if self.branch_relu:
+            y = nn.relu(y)
         return add_shortcut(self, x, y)
 
 
 class Bottleneck(nn.Module):
     """1 x 1, 3 x 3 and 1 x 1 convolutions and a shortcut, (N, H, W, C) -> (N, H / stride, W / stride, 4 features)
-    (Fig. 5)."""
+    (Fig. 5).
+
+    Attributes:
+      stride_in_1x1: Whether the first convolution has the stride, instead of the second.
+      widening: Channels of the 3 x 3 convolution, in multiples of `features`.
+      groups: Groups of the 3 x 3 convolution; fewer where they do not divide a narrow network's channels.
+      reduction: Its channels over those of the first convolution.
+      projection: Filter size of the shortcut's convolution where the block has a stride.
+    """
 
     features: int
     stride: int
@@ -52,14 +75,20 @@ class Bottleneck(nn.Module):
     norm: ModuleDef
     last_scale_init: nn.initializers.Initializer
     attention: ModuleDef | None
+    shortcut: str = "B"
     stride_in_1x1: bool = False
+    widening: int = 1
+    groups: int = 1
+    reduction: int = 1
+    projection: int = 1
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         first, second = (self.stride, 1) if self.stride_in_1x1 else (1, self.stride)
-        y = self.conv(self.features, 1, first, name="conv1")(x)
+        inner = self.widening * self.features
+        y = self.conv(inner // self.reduction, 1, first, name="conv1")(x)
         y = nn.relu(self.norm(name="bn1")(y))
-        y = self.conv(self.features, 3, second, 1, name="conv2")(y)
+        y = self.conv(inner, 3, second, 1, groups=math.gcd(self.groups, inner), name="conv2")(y)
         y = nn.relu(self.norm(name="bn2")(y))
         y = self.conv(4 * self.features, 1, name="conv3")(y)
         y = self.norm(scale_init=self.last_scale_init, name="bn3")(y)
@@ -67,12 +96,25 @@ class Bottleneck(nn.Module):
 
 
 def add_shortcut(block: BasicBlock | Bottleneck, x: Array, y: Array) -> Array:
-    """The end of every block: attention to the branch `y` if there is any, the addition to `x`, ReLU."""
+    """The end of every block: attention to the branch `y` if there is any, the addition of the shortcut from `x`, ReLU.
+
+    Raises:
+      ValueError: if the block's `shortcut` is none of `SHORTCUTS`.
+    """
+    if block.shortcut not in SHORTCUTS:
+        raise ValueError(f"shortcut is {block.shortcut!r}; expected one of {', '.join(map(repr, SHORTCUTS))}")
     if block.attention is not None:
         y = block.attention(name="attention")(y)
+    if block.shortcut == "none":
+        return nn.relu(y)
     if block.stride != 1 or x.shape[-1] != y.shape[-1]:
-        x = block.conv(y.shape[-1], 1, block.stride, name="shortcut_conv")(x)
-        x = block.norm(name="shortcut_bn")(x)
+        if block.shortcut == "A":
+            x = x[:, :: block.stride, :: block.stride]
+            x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, y.shape[-1] - x.shape[-1])))
+        else:
+            kernel_size = block.projection if block.stride != 1 else 1
+            x = block.conv(y.shape[-1], kernel_size, block.stride, kernel_size // 2, name="shortcut_conv")(x)
+            x = block.norm(name="shortcut_bn")(x)
     return nn.relu(x + y)
 
 
@@ -81,11 +123,16 @@ class ResNet(nn.Module):
 
     Attributes:
       block: `BasicBlock`, `Bottleneck` or a partial of one.
-      depths: Blocks in each of the four stages.
+      depths: Blocks in each stage.
+      features: Channels of each stage's 3 x 3 convolutions.
+      shortcut: One of `SHORTCUTS`.
       attention: A module for the end of every block's branch, for example `layers.SqueezeExcite`.
-      ceil_pool: Whether the stem's pool rounds up, instead of padding by one.
+      stem: Channels and filter size of each convolution before the first stage.
+      stem_pool: Whether a 3 x 3 pool follows them.
+      ceil_pool: Whether this pool rounds up, instead of padding by one.
       zero_init_last: Whether the last scale of every branch starts at 0, so that blocks start as identities
         (Goyal et al. 2017); not in the paper.
+      dropout: Share of the classifier's inputs that training drops; the paper drops none.
       num_classes: Size of the last layer; 0 leaves it out.
       width: Factor on every number of channels.
       stem_stride: Stride of the first convolution.
@@ -95,9 +142,14 @@ class ResNet(nn.Module):
 
     block: ModuleDef
     depths: tuple[int, ...]
+    features: tuple[int, ...] = (64, 128, 256, 512)
+    shortcut: str = "B"
     attention: ModuleDef | None = None
+    stem: tuple[tuple[int, int], ...] = ((64, 7),)
+    stem_pool: bool = True
     ceil_pool: bool = False
     zero_init_last: bool = False
+    dropout: float = 0.0
     num_classes: int = 1000
     width: float = 1.0
     stem_stride: int = 2
@@ -115,11 +167,15 @@ class ResNet(nn.Module):
         last_scale_init = nn.initializers.zeros if self.zero_init_last else nn.initializers.ones
         endpoint = functools.partial(layers.endpoint, self)
 
-        x = conv(scale(64), 7, self.stem_stride, 3, name="conv1")(images)
-        x = nn.relu(norm(name="bn1")(x))  # N x 112 x 112 x 64
-        x = layers.max_pool(x, 3, 2, ceil_mode=True) if self.ceil_pool else layers.max_pool(x, 3, 2, padding=1)
+        x = images
+        for i, (features, kernel_size) in enumerate(self.stem, start=1):
+            stride = self.stem_stride if i == 1 else 1
+            x = conv(scale(features), kernel_size, stride, kernel_size // 2, name=f"conv{i}")(x)
+            x = nn.relu(norm(name=f"bn{i}")(x))  # N x 112 x 112 x 64
+        if self.stem_pool:
+            x = layers.max_pool(x, 3, 2, ceil_mode=True) if self.ceil_pool else layers.max_pool(x, 3, 2, padding=1)
         x = endpoint("stem", x)  # N x 56 x 56 x 64
-        for stage, (depth, features) in enumerate(zip(self.depths, (64, 128, 256, 512), strict=True), start=1):
+        for stage, (depth, features) in enumerate(zip(self.depths, self.features, strict=True), start=1):
             for i in range(1, depth + 1):
                 stride = 2 if stage > 1 and i == 1 else 1
                 block = self.block(
@@ -129,11 +185,13 @@ class ResNet(nn.Module):
                     norm=norm,
                     last_scale_init=last_scale_init,
                     attention=attention,
+                    shortcut=self.shortcut,
                     name=f"stage{stage}_block{i}",
                 )
                 x = block(x)
             x = endpoint(f"stage{stage}", x)  # N x 56, 28, 14, 7
-        x = endpoint("pre_logits", layers.global_avg_pool(x))  # N x 512, or 2048 with bottlenecks
+        x = layers.global_avg_pool(x)  # N x 512, or 2048 with bottlenecks
+        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
         if not self.num_classes:
             return x
         return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
@@ -147,6 +205,10 @@ VARIANTS = {
     "resnet50": functools.partial(ResNet, block=Bottleneck, depths=(3, 4, 6, 3)),
     "resnet101": functools.partial(ResNet, block=Bottleneck, depths=(3, 4, 23, 3)),
     "resnet152": functools.partial(ResNet, block=Bottleneck, depths=(3, 8, 36, 3)),
+    "resnet18_option_a": functools.partial(ResNet, block=BasicBlock, depths=(2, 2, 2, 2), shortcut="A"),
+    "resnet34_option_a": functools.partial(ResNet, block=BasicBlock, depths=(3, 4, 6, 3), shortcut="A"),
+    "plain18": functools.partial(ResNet, block=BasicBlock, depths=(2, 2, 2, 2), shortcut="none"),
+    "plain34": functools.partial(ResNet, block=BasicBlock, depths=(3, 4, 6, 3), shortcut="none"),
     "resnet50_v1": functools.partial(ResNet, block=bottleneck_v1, depths=(3, 4, 6, 3)),
     "resnet101_v1": functools.partial(ResNet, block=bottleneck_v1, depths=(3, 4, 23, 3)),
     "resnet152_v1": functools.partial(ResNet, block=bottleneck_v1, depths=(3, 8, 36, 3)),

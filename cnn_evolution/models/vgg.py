@@ -3,7 +3,9 @@
 
 Five stages of 3 x 3 convolutions, each closed by a 2 x 2 pool, and AlexNet's fully connected layers: configurations A,
 B, D and E of Table 1. The `_bn` variants put batch normalisation (Ioffe & Szegedy 2015) between convolution and ReLU;
-they are in no paper, and keep the convolutions' biases as torchvision does.
+they are in no paper, and keep the convolutions' biases as torchvision does. `vgg16_lecture` and `vgg19_lecture` are
+what a figure shown in many lectures draws under the names VGG-16 and VGG-19: the third stage has two convolutions only,
+which makes 15 and 17 layers.
 
 Deviations: the paper draws weights from N(0, variance 0.01) and needs a trained shallower network to start the deep
 ones from; its footnote found Glorot's initialisation (2010) to make that unnecessary, and so it is what "published"
@@ -78,6 +80,11 @@ CONFIGURATIONS = {
     "vgg19": (2, 2, 4, 4, 4),  # E
 }
 
-VARIANTS = {name: functools.partial(VGG, depths=depths) for name, depths in CONFIGURATIONS.items()} | {
+DRAWN = {
+    "vgg16_lecture": (2, 2, 2, 3, 3),
+    "vgg19_lecture": (2, 2, 2, 4, 4),
+}
+
+VARIANTS = {name: functools.partial(VGG, depths=depths) for name, depths in (CONFIGURATIONS | DRAWN).items()} | {
     f"{name}_bn": functools.partial(VGG, depths=depths, batch_norm=True) for name, depths in CONFIGURATIONS.items()
 }

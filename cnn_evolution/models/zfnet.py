@@ -4,11 +4,12 @@
 AlexNet after a look at what its filters see: 7 x 7 filters at stride 2 instead of 11 x 11 at stride 4, no towers (Fig.
 3). Model (b) of Table 2 widens conv3 to conv5 to 512, 1024 and 512.
 
-Deviations: "contrast normalised across feature maps" is taken to be AlexNet's local response normalisation, after the
-pool as Fig. 3 orders it. Padding is not stated; conv1 pads 1, conv2 0 and pools round up, which gives the figure's
-110, 55, 26, 13 and 6. "All weights 1e-2" is read as N(0, 0.01), since equal weights could never become different. The
-paper renormalises filters whose RMS exceeds 0.1 while it trains; the module does not. Inputs are divided by their
-standard deviation as well as centred; the paper only subtracts the mean.
+Deviations: "contrast normalised across feature maps" is taken to be AlexNet's local response normalisation. Its place
+and constants are pytorchcv's, with which its weights were trained: before the pool, with a fifth of AlexNet's alpha;
+Fig. 3 pools first (`pool_first`), and the paper states no constants. Padding is not stated; conv1 pads 1, conv2 0 and
+pools round up, which gives the figure's 110, 55, 26, 13 and 6. "All weights 1e-2" is read as N(0, 0.01), since equal
+weights could never become different. The paper renormalises filters whose RMS exceeds 0.1 while it trains; the module
+does not. Inputs are divided by their standard deviation as well as centred; the paper only subtracts the mean.
 """
 
 import functools
@@ -26,6 +27,8 @@ class ZFNet(nn.Module):
 
     Attributes:
       features: Channels of conv3, conv4 and conv5.
+      pool_first: Whether maps are pooled before their responses are normalised, as in Fig. 3.
+      lrn_alpha: Factor on the squares in local response normalisation.
       num_classes: Size of the last layer; 0 leaves it out.
       width: Factor on every number of channels.
       stem_stride: Stride of the first convolution.
@@ -35,6 +38,8 @@ class ZFNet(nn.Module):
     """
 
     features: tuple[int, int, int] = (384, 384, 256)
+    pool_first: bool = False
+    lrn_alpha: float = 1e-4 / 5  # torch divides alpha by the number of channels that it sums over
     num_classes: int = 1000
     width: float = 1.0
     stem_stride: int = 2
@@ -52,13 +57,17 @@ class ZFNet(nn.Module):
         dropout = functools.partial(nn.Dropout, self.dropout, deterministic=not train)
         endpoint = functools.partial(layers.endpoint, self)
 
+        def pool_and_normalise(x: Array, i: int) -> Array:
+            steps = [("norm", functools.partial(layers.local_response_norm, alpha=self.lrn_alpha)), ("pool", pool)]
+            for name, step in reversed(steps) if self.pool_first else steps:
+                x = endpoint(f"{name}{i}", step(x))
+            return x
+
         x = conv(scale(96), 7, self.stem_stride, padding=1, name="conv1")(images)
         x = endpoint("conv1", nn.relu(x))  # N x 110 x 110 x 96
-        x = endpoint("pool1", pool(x))  # N x 55 x 55 x 96
-        x = endpoint("norm1", layers.local_response_norm(x))
+        x = pool_and_normalise(x, 1)  # N x 55 x 55 x 96
         x = endpoint("conv2", nn.relu(conv(scale(256), 5, 2, name="conv2")(x)))  # N x 26 x 26 x 256
-        x = endpoint("pool2", pool(x))  # N x 13 x 13 x 256
-        x = endpoint("norm2", layers.local_response_norm(x))
+        x = pool_and_normalise(x, 2)  # N x 13 x 13 x 256
         for i, features in enumerate(self.features, start=3):
             x = conv(scale(features), 3, padding=1, name=f"conv{i}")(x)
             x = endpoint(f"conv{i}", nn.relu(x))  # N x 13 x 13 x features

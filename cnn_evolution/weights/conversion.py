@@ -19,7 +19,7 @@ from flax import traverse_util
 from cnn_evolution.catalogue import create_model, model_info
 from cnn_evolution.weights.names import Names, translate
 from cnn_evolution.weights.shapes import LEAVES, Layout, layout
-from cnn_evolution.weights.tables import TABLES
+from cnn_evolution.weights.tables import names_of
 
 COUNTER = "num_batches_tracked"
 ANY_CLASSES = 7919
@@ -135,7 +135,7 @@ def correspondence(name: str, source: str, **options: Any) -> list[Leaf]:
 
 def _names(name: str, source: str) -> Names:
     module = model_info(name).module
-    tables = TABLES.get(module, {})
+    tables = names_of(module)
     if source not in tables:
         raise ValueError(f"no names of {name} in {source!r}; {module} has tables for {', '.join(tables) or 'no zoo'}")
     return tables[source]

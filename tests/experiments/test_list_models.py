@@ -2,12 +2,14 @@
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from cnn_evolution import list_models, model_info
 from experiments import list_models as command
+from experiments.tables import print_table
 
 
 def lines(monkeypatch, capsys, *arguments):
@@ -18,7 +20,7 @@ def lines(monkeypatch, capsys, *arguments):
 
 def test_lists_everything_in_order_of_history(monkeypatch, capsys):
     header, *rows = lines(monkeypatch, capsys)
-    assert tuple(header) == command.COLUMNS
+    assert header == ["year", "family", "name", "parameters", "MACs", "input", "top-5 error", "paper"]
     assert [row[2] for row in rows] == list_models()
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
 
@@ -26,15 +28,20 @@ def test_lists_everything_in_order_of_history(monkeypatch, capsys):
 def test_a_line_states_exact_numbers(monkeypatch, capsys):
     _, row = lines(monkeypatch, capsys, "alexnet")
     spec = model_info("alexnet")
-    assert row == ["2012", "AlexNet", "alexnet", "60965224", str(spec.macs), "227", spec.paper]
+    assert row == ["2012", "AlexNet", "alexnet", "60965224", str(spec.macs), "227", "19.8", spec.paper]
 
 
 def test_pattern_family_and_year_select(monkeypatch, capsys):
     _, *rows = lines(monkeypatch, capsys, "*19*", "--family", "vgg", "--year", "2014")
-    assert [row[2] for row in rows] == ["vgg19"]
+    assert [row[2] for row in rows] == ["vgg19", "vgg19_lecture"]
 
 
-@pytest.mark.parametrize("arguments", [("resnt*",), ("--year", "1998")])
+def test_a_budget_selects(monkeypatch, capsys):
+    _, *rows = lines(monkeypatch, capsys, "vgg*", "--max-params", "133", "--max-macs", "8000")
+    assert [row[2] for row in rows] == ["vgg11", "vgg11_bn"]
+
+
+@pytest.mark.parametrize("arguments", [("resnt*",), ("--year", "1998"), ("--max-macs", "0.5")])
 def test_no_such_architecture_is_an_error_that_names_what_was_asked(monkeypatch, capsys, arguments):
     with pytest.raises(ValueError, match=f"{arguments[-1].replace('*', '.')}.*from alexnet to"):
         lines(monkeypatch, capsys, *arguments)
@@ -45,8 +52,14 @@ def test_unknown_family_is_an_error_that_names_the_families(monkeypatch, capsys)
         lines(monkeypatch, capsys, "--family", "ResNot")
 
 
-def test_table_gives_millions_and_fits_a_narrow_terminal():
+def test_a_terminal_gets_millions():
     text = io.StringIO()
-    Console(width=80, file=text).print(command.table([model_info("alexnet"), model_info("vgg16")]))
-    for words in ("2012", "AlexNet", "60.97 M", "724 M", "138.36 M", "15,470 M"):
+    print_table(Console(width=120, file=text), command.table([model_info("alexnet"), model_info("vgg16")]))
+    for words in ("2012", "AlexNet", "60.97", "724", "138.36", "15,470"):
         assert words in text.getvalue()
+
+
+def test_the_page_in_the_documentation_is_what_the_command_prints(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["list_models", "--markdown"])
+    command.main()
+    assert (Path(__file__).parents[2] / "docs/architectures.md").read_text() == capsys.readouterr().out

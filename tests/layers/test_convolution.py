@@ -125,7 +125,6 @@ def test_bfloat16_is_as_exact_as_its_digits(layer):
 FALL_BACKS = {
     "kernel dilation": ({"rhs_dilation": (2, 2)}, jnp.float32),
     "input dilation": ({"lhs_dilation": (2, 2)}, jnp.float32),
-    "padding by name": ({"padding": "SAME"}, jnp.float32),
     "accumulation type": ({"preferred_element_type": jnp.float32}, jnp.bfloat16),
     "integers": ({}, jnp.int32),
 }
@@ -146,6 +145,15 @@ def test_leaves_other_layouts_to_lax():
         convolve(x, kernel, (1, 1), [(1, 1), (1, 1)]),
         lax.conv_general_dilated(x, kernel, (1, 1), [(1, 1), (1, 1)]),
     )
+
+
+@pytest.mark.parametrize("size", [5, 8, 9])
+@pytest.mark.parametrize("kernel_size, stride", [(1, 2), (3, 1), (3, 2), (4, 1), (5, 2)])
+def test_pads_by_tensorflows_rule_where_it_is_named(size, kernel_size, stride):
+    pair = convolutions((stride, stride), "SAME")
+    x, kernel = normal(2, size, size, 4), normal(kernel_size, kernel_size, 4, 3)
+    assert "platform_index" in str(jax.make_jaxpr(pair[0])(x, kernel))
+    assert_same(pair, x, kernel)
 
 
 def test_leaves_batch_groups_to_lax():

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from jax import lax
 
 from cnn_evolution.layers import avg_pool, max_pool, plain_convolutions
 
@@ -98,6 +99,18 @@ def test_average_counts_padding_or_not():
     x = jnp.ones((1, 4, 4, 1))
     corner = avg_pool(x, 3, 1, 1)[0, 0, 0, 0], avg_pool(x, 3, 1, 1, count_include_pad=False)[0, 0, 0, 0]
     np.testing.assert_allclose(corner, (4 / 9, 1))
+
+
+@pytest.mark.parametrize("size", [1, 6, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pads_by_tensorflows_rule_where_it_is_named(size, stride):
+    x = small_integers(1, size, size, 2)
+    windows, strides, inside = (1, 3, 3, 1), (1, stride, stride, 1), jnp.ones_like(x)
+    sums, counts = (lax.reduce_window(y, 0.0, lax.add, windows, strides, "SAME") for y in (x, inside))
+    np.testing.assert_allclose(avg_pool(x, 3, stride, "SAME", count_include_pad=False), sums / counts, rtol=1e-6)
+    np.testing.assert_allclose(avg_pool(x, 3, stride, "SAME"), sums / 9, rtol=1e-6)
+    maxima = lax.reduce_window(x, -jnp.inf, lax.max, windows, strides, "SAME")
+    np.testing.assert_array_equal(max_pool(x, 3, stride, "SAME"), maxima)
 
 
 def test_average_never_counts_the_border_of_ceil_mode():

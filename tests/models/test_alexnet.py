@@ -28,6 +28,31 @@ def test_endpoints_have_the_papers_shapes(published):
     assert published("alexnet").shapes == SHAPES
 
 
+def test_the_single_tower_has_the_same_shapes(published):
+    assert published("alexnet_single").shapes == SHAPES
+
+
+def test_the_single_tower_takes_images_of_224_pixels_too(trace):
+    shapes = trace(ce.create_model("alexnet_single"), 224).shapes
+    assert [shapes[name][0] for name in ("conv1", "pool1", "pool2", "pool5")] == [54, 27, 13, 6]
+
+
+def test_the_one_weird_trick_is_narrower_and_does_not_normalise(published):
+    assert published("alexnet_owt").shapes == {
+        "conv1": (55, 55, 64),
+        "pool1": (27, 27, 64),
+        "conv2": (27, 27, 192),
+        "pool2": (13, 13, 192),
+        "conv3": (13, 13, 384),
+        "conv4": (13, 13, 256),
+        "conv5": (13, 13, 256),
+        "pool5": (6, 6, 256),
+        "fc6": (4096,),
+        "fc7": (4096,),
+        "pre_logits": (4096,),
+    }
+
+
 def test_conv2_conv4_and_conv5_see_one_tower_only(published):
     params = published("alexnet").variables["params"]
     inputs = {name: params[name]["kernel"].shape[2] for name in ("conv1", "conv2", "conv3", "conv4", "conv5")}

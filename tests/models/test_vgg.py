@@ -7,10 +7,15 @@ import cnn_evolution as ce
 DEPTHS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 
 
-@pytest.mark.parametrize("name", [name + suffix for name in DEPTHS for suffix in ("", "_bn")])
+DRAWN = {"vgg16_lecture": (2, 2, 2, 3, 3), "vgg19_lecture": (2, 2, 2, 4, 4)}
+
+
+@pytest.mark.parametrize("name", [name + suffix for name in DEPTHS for suffix in ("", "_bn")] + list(DRAWN))
 def test_endpoints_have_the_papers_shapes(name, published):
     expected = {}
-    stages = zip(DEPTHS[name.removesuffix("_bn")], (224, 112, 56, 28, 14), (64, 128, 256, 512, 512), strict=True)
+    stages = zip(
+        (DEPTHS | DRAWN)[name.removesuffix("_bn")], (224, 112, 56, 28, 14), (64, 128, 256, 512, 512), strict=True
+    )
     for stage, (depth, side, channels) in enumerate(stages, start=1):
         for i in range(1, depth + 1):
             expected[f"conv{stage}_{i}"] = (side, side, channels)

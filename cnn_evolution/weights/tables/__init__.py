@@ -1,13 +1,13 @@
-"""What the zoos call our layers, one file a family of `models/`."""
+"""What the zoos call our layers, one file for each file of `models/` that has a peer."""
 
-from cnn_evolution.weights.tables import mobilenet_v1, resnet, senet, vgg
+import importlib
+import importlib.util
+from collections.abc import Mapping
 
-TABLES = {
-    table.__name__.rpartition(".")[2]: table.ZOOS
-    for table in (
-        mobilenet_v1,
-        resnet,
-        senet,
-        vgg,
-    )
-}
+from cnn_evolution.weights.names import Names
+
+
+def names_of(module: str) -> Mapping[str, Names]:
+    """By zoo, the names of the layers that a file of `models/` builds; empty if no zoo has them."""
+    table = f"{__name__}.{module}"
+    return importlib.import_module(table).ZOOS if importlib.util.find_spec(table) else {}

@@ -4,8 +4,8 @@ from cnn_evolution.weights.names import Names
 
 ZOOS = {
     "timm": Names("""
-        conv1                                layer0.conv1
-        bn1                                  layer0.bn1
+        conv{i}                              layer0.conv{i}
+        bn{i}                                layer0.bn{i}
         stage{s}_block{b}/conv{n}            layer{s}.{b-1}.conv{n}
         stage{s}_block{b}/bn{n}              layer{s}.{b-1}.bn{n}
         stage{s}_block{b}/attention/squeeze  layer{s}.{b-1}.se_module.fc1  1x1

@@ -1,0 +1,172 @@
+"""Inception-v3: C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception Architecture for
+Computer Vision", CVPR 2016 (arXiv 1512.00567, 2015).
+
+Filters in factors: 5 x 5 as two 3 x 3 (Fig. 5), 7 x 7 as 1 x 7 and 7 x 1 (Fig. 6), and 3 x 3 split into 1 x 3 beside
+3 x 1 where maps are small (Fig. 7); reductions by filters beside a pool (Fig. 10); an auxiliary classifier with batch
+normalisation (Fig. 8). Blocks and branches have the names of the authors' TensorFlow code.
+
+Deviations: that code is followed, as by all ports, where it departs from the paper: the stem ends in 1 x 1 with 80 and
+3 x 3 with 192 filters and a pool (Table 1 has 3 x 3 throughout and no pool), and the blocks at 35 x 35 keep one 5 x 5.
+As in torchvision, mean pools count the padding and normalisation has a factor (the
+authors' does neither), and dropout is 0.5. torchvision's weights expect pixels in [-1, 1]; it gets there by its option
+`transform_input`, here by the catalogue's mean and deviation. Where a map is too small for the auxiliary classifier's
+pool, it pools to 5 x 5. Kernels N(0, 2 / fan-in), as in the authors' code, and the classifiers' N(0, 1 / fan-in).
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from cnn_evolution import layers
+from cnn_evolution.layers import Branch, Filters, Fork
+
+Branches = dict[str, Branch]
+
+HALVE = functools.partial(layers.max_pool, window=3, stride=2)
+MEAN = functools.partial(layers.avg_pool, window=3, stride=1, padding=1)
+
+
+def stem(x: Array, layer: Callable[..., nn.Module]) -> Array:
+    """From images to blocks, (N, 299, 299, 3) -> (N, 35, 35, 192)."""
+    x = layer(Filters(32, 3, 2, valid=True), name="conv_1a")(x)  # N x 149 x 149 x 32
+    x = layer(Filters(32, 3, valid=True), name="conv_2a")(x)  # N x 147 x 147 x 32
+    x = layer(Filters(64, 3), name="conv_2b")(x)  # N x 147 x 147 x 64
+    x = HALVE(x)  # N x 73 x 73 x 64
+    x = layer(Filters(80), name="conv_3b")(x)  # N x 73 x 73 x 80
+    x = layer(Filters(192, 3, valid=True), name="conv_4a")(x)  # N x 71 x 71 x 192
+    return HALVE(x)  # N x 35 x 35 x 192
+
+
+def inception_35(pool_proj: int) -> Branches:
+    """Fig. 5, but for the 5 x 5."""
+    return {
+        "1x1": (Filters(64),),
+        "5x5": (Filters(48), Filters(64, 5)),
+        "3x3dbl": (Filters(64), Filters(96, 3), Filters(96, 3)),
+        "pool": (MEAN, Filters(pool_proj)),
+    }
+
+
+def inception_17(narrow: int) -> Branches:
+    """Fig. 6 with n = 7."""
+    return {
+        "1x1": (Filters(192),),
+        "7x7": (Filters(narrow), Filters(narrow, (1, 7)), Filters(192, (7, 1))),
+        "7x7dbl": (
+            Filters(narrow),
+            Filters(narrow, (7, 1)),
+            Filters(narrow, (1, 7)),
+            Filters(narrow, (7, 1)),
+            Filters(192, (1, 7)),
+        ),
+        "pool": (MEAN, Filters(192)),
+    }
+
+
+SPLIT = Fork(Filters(384, (1, 3)), Filters(384, (3, 1)))
+INCEPTION_8: Branches = {  # Fig. 7
+    "1x1": (Filters(320),),
+    "3x3": (Filters(384), SPLIT),
+    "3x3dbl": (Filters(448), Filters(384, 3), SPLIT),
+    "pool": (MEAN, Filters(192)),
+}
+REDUCTION_17: Branches = {
+    "3x3": (Filters(384, 3, 2, valid=True),),
+    "3x3dbl": (Filters(64), Filters(96, 3), Filters(96, 3, 2, valid=True)),
+    "pool": (HALVE,),
+}
+REDUCTION_8: Branches = {
+    "3x3": (Filters(192), Filters(320, 3, 2, valid=True)),
+    "7x7x3": (Filters(192), Filters(192, (1, 7)), Filters(192, (7, 1)), Filters(192, 3, 2, valid=True)),
+    "pool": (HALVE,),
+}
+
+BLOCKS = {
+    "5b": inception_35(32),  # N x 35 x 35 x 256
+    "5c": inception_35(64),  # N x 35 x 35 x 288
+    "5d": inception_35(64),  # N x 35 x 35 x 288
+    "6a": REDUCTION_17,  # N x 17 x 17 x 768
+    "6b": inception_17(128),  # N x 17 x 17 x 768
+    "6c": inception_17(160),  # N x 17 x 17 x 768
+    "6d": inception_17(160),  # N x 17 x 17 x 768
+    "6e": inception_17(192),  # N x 17 x 17 x 768
+    "7a": REDUCTION_8,  # N x 8 x 8 x 1280
+    "7b": INCEPTION_8,  # N x 8 x 8 x 2048
+    "7c": INCEPTION_8,  # N x 8 x 8 x 2048
+}
+AUXILIARY_AFTER = "6e"
+
+
+class AuxiliaryClassifier(nn.Module):
+    """Logits from the last 17 x 17 map, (N, H, W, C) -> (N, num_classes) (Fig. 8)."""
+
+    num_classes: int
+    layer: Callable[..., nn.Module]
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        large = min(x.shape[1:3]) >= 17
+        x = layers.avg_pool(x, 5, 3) if large else layers.adaptive_avg_pool(x, 5)  # N x 5 x 5 x 768
+        x = self.layer(Filters(128), name="conv1")(x)  # N x 5 x 5 x 128
+        x = self.layer(Filters(768, 5, valid=True), name="conv2")(x)  # N x 1 x 1 x 768
+        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(layers.global_avg_pool(x))
+
+
+class InceptionV3(nn.Module):
+    """Images (N, 299, 299, 3) to logits (N, num_classes).
+
+    The auxiliary classifier's logits go to the collection "aux_logits", as "6e", where that is mutable; otherwise they
+    are not computed.
+
+    Attributes:
+      aux_heads: Whether there is an auxiliary classifier.
+      num_classes: Size of the last layer; 0 leaves it and the auxiliary classifier out.
+      width: Factor on every number of channels.
+      dropout: Share of the classifier's inputs that training drops.
+      dtype: What the layers compute in; parameters, statistics and logits stay float32.
+      axis_name: Mapped axis over which batch statistics are averaged.
+    """
+
+    aux_heads: bool = True
+    num_classes: int = 1000
+    width: float = 1.0
+    dropout: float = 0.5
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, images: Array, *, train: bool = False) -> Array:
+        layer = functools.partial(
+            layers.ConvNormRelu,
+            conv=functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN),
+            norm=functools.partial(
+                layers.batch_norm, train=train, epsilon=1e-3, dtype=self.dtype, axis_name=self.axis_name
+            ),
+            scale=layers.scaled(self.width),
+        )
+        endpoint = functools.partial(layers.endpoint, self)
+
+        x = endpoint("stem", stem(images, layer))  # N x 35 x 35 x 192
+        for name, branches in BLOCKS.items():
+            x = endpoint(f"mixed_{name}", layers.Branches(branches, layer, name=f"mixed_{name}")(x))
+            if name == AUXILIARY_AFTER and self._auxiliary_wanted():
+                head = AuxiliaryClassifier(self.num_classes, layer, name=f"aux_{name}")
+                layers.endpoint(self, name, head(x), "aux_logits")
+        x = layers.global_avg_pool(x)  # N x 2048
+        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
+        if not self.num_classes:
+            return x
+        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+
+    def _auxiliary_wanted(self) -> bool:
+        """Whether there is an auxiliary classifier, and its logits or its initial parameters are asked for."""
+        if not self.aux_heads or not self.num_classes:
+            return False
+        return self.is_initializing() or layers.wanted(self, "aux_logits")
+
+
+VARIANTS = {"inception_v3": InceptionV3}

@@ -1,0 +1,143 @@
+"""MobileNetV2: M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L.-C. Chen, "MobileNetV2: Inverted Residuals and Linear
+Bottlenecks", CVPR 2018 (arXiv 1801.04381).
+
+Shortcuts join the narrow maps instead of the wide ones: a block expands its input, looks at every channel alone, and
+projects back without a nonlinearity, which would destroy what few channels hold (Table 1, Fig. 4). Later searched
+networks are made of the same block.
+
+Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad below and on the right where the
+stride is 2 and the size even. The paper does not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 /
+fan-in) in the classifier. Nor does it state a dropout of the classifier's inputs; 0.2 is torchvision's.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from cnn_evolution import layers
+
+
+class InvertedResidual(nn.Module):
+    """1 x 1 expansion, depthwise convolution, linear 1 x 1 projection, (N, H, W, C) -> (N, H / stride, W / stride,
+    features) (section 3.3).
+
+    The input is added where the shape stays; an expansion that leaves the number of channels as it is is left out.
+
+    Attributes:
+      expanded: Channels between expansion and projection.
+      features: Channels of the output.
+      conv: Makes convolutions.
+      norm: Makes normalisations.
+      kernel_size: Of the depthwise convolution.
+      stride: Of the depthwise convolution.
+      activation: The nonlinearity after the expansion and the depthwise convolution.
+      attention: A module for the expanded channels, before the projection.
+      drop_path: How often training drops the branch.
+      train: Whether branches are dropped.
+    """
+
+    expanded: int
+    features: int
+    conv: Callable[..., nn.Module]
+    norm: Callable[..., nn.Module]
+    kernel_size: int = 3
+    stride: int = 1
+    activation: Callable[[Array], Array] = nn.relu6
+    attention: Callable[..., nn.Module] | None = None
+    drop_path: float = 0.0
+    train: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        y = x
+        if self.expanded != x.shape[-1]:
+            y = self.conv(self.expanded, 1, name="expand")(y)
+            y = self.activation(self.norm(name="expand_bn")(y))
+        size = self.kernel_size
+        y = self.conv(self.expanded, size, self.stride, size // 2, groups=self.expanded, name="depthwise")(y)
+        y = self.activation(self.norm(name="depthwise_bn")(y))
+        if self.attention is not None:
+            y = self.attention(name="attention")(y)
+        y = self.conv(self.features, 1, name="project")(y)
+        y = self.norm(name="project_bn")(y)
+        if x.shape != y.shape:
+            return y
+        return x + layers.stochastic_depth(self.drop_path, train=self.train, name="drop_path")(y)
+
+
+class Stage(NamedTuple):
+    """A row of Table 2: t, c, n and s; and the size of the depthwise filters."""
+
+    expansion: int
+    features: int
+    depth: int
+    stride: int
+    kernel_size: int = 3
+
+
+STAGES = (
+    Stage(1, 16, 1, 1),  # N x 112 x 112 x 16
+    Stage(6, 24, 2, 2),  # N x 56 x 56 x 24
+    Stage(6, 32, 3, 2),  # N x 28 x 28 x 32
+    Stage(6, 64, 4, 2),  # N x 14 x 14 x 64
+    Stage(6, 96, 3, 1),  # N x 14 x 14 x 96
+    Stage(6, 160, 3, 2),  # N x 7 x 7 x 160
+    Stage(6, 320, 1, 1),  # N x 7 x 7 x 320
+)
+
+
+class MobileNetV2(nn.Module):
+    """Images (N, 224, 224, 3) to logits (N, num_classes).
+
+    Attributes:
+      stages: The blocks, by stages.
+      num_classes: Size of the last layer; 0 leaves it out.
+      width: Factor on every number of channels.
+      dropout: Share of the classifier's inputs that training drops.
+      dtype: What the layers compute in; parameters, statistics and logits stay float32.
+      axis_name: Mapped axis over which batch statistics are averaged.
+    """
+
+    stages: tuple[Stage, ...] = STAGES
+    num_classes: int = 1000
+    width: float = 1.0
+    dropout: float = 0.2
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, images: Array, *, train: bool = False) -> Array:
+        scale = layers.scaled(self.width)
+        conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
+        norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
+        endpoint = functools.partial(layers.endpoint, self)
+
+        x = conv(scale(32), 3, 2, 1, name="conv1")(images)
+        x = endpoint("stem", nn.relu6(norm(name="bn1")(x)))  # N x 112 x 112 x 32
+        for number, stage in enumerate(self.stages, start=1):
+            for i in range(1, stage.depth + 1):
+                block = InvertedResidual(
+                    expanded=stage.expansion * x.shape[-1],
+                    features=scale(stage.features),
+                    conv=conv,
+                    norm=norm,
+                    kernel_size=stage.kernel_size,
+                    stride=stage.stride if i == 1 else 1,
+                    name=f"stage{number}_block{i}",
+                )
+                x = block(x)
+            x = endpoint(f"stage{number}", x)
+        x = conv(scale(1280), 1, name="conv2")(x)
+        x = endpoint("conv2", nn.relu6(norm(name="bn2")(x)))  # N x 7 x 7 x 1280
+        x = layers.global_avg_pool(x)  # N x 1280
+        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
+        if not self.num_classes:
+            return x
+        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+
+
+VARIANTS: dict[str, Callable[..., nn.Module]] = {"mobilenet_v2": MobileNetV2}

@@ -1,0 +1,146 @@
+"""MobileNetV3: A. Howard et al., "Searching for MobileNetV3", ICCV 2019 (arXiv 1905.02244).
+
+MobileNetV2's blocks as a search arranged them, with channel attention inside the expansion (Fig. 4), nonlinearities
+that are cheap to compute (h-swish and a piecewise linear sigmoid, section 5.2), and the last layers moved behind the
+pool, where they cost little (Fig. 5).
+
+Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad more below and on the right where the
+stride is 2 and the size even. Attention squeezes to a quarter of the expanded channels, rounded to a multiple of 8 as
+in both. Dropout is torchvision's 0.2; the paper states 0.8, which is the share that TensorFlow keeps. The paper does
+not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 / fan-in) in the fully connected layers.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from cnn_evolution import layers
+from cnn_evolution.models.mobilenet_v2 import InvertedResidual
+
+RE, HS = nn.relu, nn.hard_swish
+
+
+class Row(NamedTuple):
+    """A bottleneck of Table 1 or 2: filter size, exp size, #out, SE, NL and s."""
+
+    kernel_size: int
+    expanded: int
+    features: int
+    attention: bool
+    activation: Callable[[Array], Array]
+    stride: int
+
+
+# Table 1, by the size of the map
+LARGE = (
+    # N x 112 x 112
+    (Row(3, 16, 16, False, RE, 1),),
+    # N x 56 x 56
+    (Row(3, 64, 24, False, RE, 2), Row(3, 72, 24, False, RE, 1)),
+    # N x 28 x 28
+    (Row(5, 72, 40, True, RE, 2), Row(5, 120, 40, True, RE, 1), Row(5, 120, 40, True, RE, 1)),
+    # N x 14 x 14
+    (
+        Row(3, 240, 80, False, HS, 2),
+        Row(3, 200, 80, False, HS, 1),
+        Row(3, 184, 80, False, HS, 1),
+        Row(3, 184, 80, False, HS, 1),
+        Row(3, 480, 112, True, HS, 1),
+        Row(3, 672, 112, True, HS, 1),
+    ),
+    # N x 7 x 7
+    (Row(5, 672, 160, True, HS, 2), Row(5, 960, 160, True, HS, 1), Row(5, 960, 160, True, HS, 1)),
+)
+
+# Table 2, by the size of the map
+SMALL = (
+    # N x 56 x 56
+    (Row(3, 16, 16, True, RE, 2),),
+    # N x 28 x 28
+    (Row(3, 72, 24, False, RE, 2), Row(3, 88, 24, False, RE, 1)),
+    # N x 14 x 14
+    (
+        Row(5, 96, 40, True, HS, 2),
+        Row(5, 240, 40, True, HS, 1),
+        Row(5, 240, 40, True, HS, 1),
+        Row(5, 120, 48, True, HS, 1),
+        Row(5, 144, 48, True, HS, 1),
+    ),
+    # N x 7 x 7
+    (Row(5, 288, 96, True, HS, 2), Row(5, 576, 96, True, HS, 1), Row(5, 576, 96, True, HS, 1)),
+)
+
+
+class MobileNetV3(nn.Module):
+    """Images (N, 224, 224, 3) to logits (N, num_classes).
+
+    Attributes:
+      stages: The blocks, by stages.
+      hidden: Size of the fully connected layer before the last.
+      num_classes: Size of the last layer; 0 leaves it out.
+      width: Factor on every number of channels.
+      dropout: Share of the classifier's inputs that training drops.
+      dtype: What the layers compute in; parameters, statistics and logits stay float32.
+      axis_name: Mapped axis over which batch statistics are averaged.
+    """
+
+    stages: tuple[tuple[Row, ...], ...]
+    hidden: int
+    num_classes: int = 1000
+    width: float = 1.0
+    dropout: float = 0.2
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, images: Array, *, train: bool = False) -> Array:
+        scale = layers.scaled(self.width)
+        conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
+        norm = functools.partial(
+            layers.batch_norm, train=train, momentum=0.99, epsilon=1e-3, dtype=self.dtype, axis_name=self.axis_name
+        )
+        attention = functools.partial(
+            layers.SqueezeExcite, gate=nn.hard_sigmoid, dtype=self.dtype, kernel_init=layers.HE_FAN_IN
+        )
+        endpoint = functools.partial(layers.endpoint, self)
+
+        x = conv(scale(16), 3, 2, 1, name="conv1")(images)
+        x = endpoint("stem", HS(norm(name="bn1")(x)))  # N x 112 x 112 x 16
+        for stage, rows in enumerate(self.stages, start=1):
+            for i, row in enumerate(rows, start=1):
+                expanded = scale(row.expanded)
+                block = InvertedResidual(
+                    expanded=expanded,
+                    features=scale(row.features),
+                    conv=conv,
+                    norm=norm,
+                    kernel_size=row.kernel_size,
+                    stride=row.stride,
+                    activation=row.activation,
+                    attention=(
+                        functools.partial(attention, squeezed=layers.divisible(expanded // 4))
+                        if row.attention
+                        else None
+                    ),
+                    name=f"stage{stage}_block{i}",
+                )
+                x = block(x)
+            x = endpoint(f"stage{stage}", x)
+        x = conv(scale(6 * self.stages[-1][-1].features), 1, name="conv2")(x)
+        x = endpoint("conv2", HS(norm(name="bn2")(x)))  # N x 7 x 7 x 960, or 576
+        x = layers.global_avg_pool(x)
+        x = HS(nn.Dense(scale(self.hidden), dtype=self.dtype, name="fc1")(x))  # N x 1280, or 1024
+        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
+        if not self.num_classes:
+            return x
+        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+
+
+VARIANTS = {
+    "mobilenet_v3_large": functools.partial(MobileNetV3, stages=LARGE, hidden=1280),
+    "mobilenet_v3_small": functools.partial(MobileNetV3, stages=SMALL, hidden=1024),
+}

@@ -1,0 +1,275 @@
+"""Measures how fast networks run: this package, XLA's own convolutions, and PyTorch, side by side.
+
+    python -m experiments.benchmark resnet50 vgg16 --batch-size 16
+    python -m experiments.benchmark resnet18@48 --width 0.25 --batch-size 64 --convolution ours lax
+    python -m experiments.benchmark resnet50@64x64 mobilenet_v1@224x16 --dtype bfloat16
+
+A network is a name from the catalogue, with the images' side in pixels and their number if these differ from
+`--input-size` and `--batch-size`. PyTorch takes part where it is installed together with torchvision (and pytorchcv for
+the networks that torchvision lacks), in its fastest setting: memory layout, and on a GPU `torch.compile`.
+
+Every contender runs in a process of its own, so that neither its threads nor its memory get into another's way, and all
+keep the memory that they free. They take turns, one measurement each a round; what counts is the median over the
+rounds. The first steps, in which programs are compiled and memory is fetched, are not measured.
+"""
+
+import contextlib
+import dataclasses
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import metadata
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from cnn_evolution import model_info
+from cnn_evolution.allocator import reuse_large_buffers
+from experiments import command_line, contenders
+from experiments.contenders import MODES, Case, Contender, Step
+
+CONTENDERS: Mapping[str, Callable[[Case], Contender]] = {
+    "ours": contenders.ours,
+    "lax": contenders.lax,
+    "torch": contenders.torch,
+}
+HEADER = ("network", "pixels", "batch", "step", "contender", "images/s", "ours is", "compile, s", "TFLOP/s (MFU)")
+
+# Floating-point operations a second of dense bfloat16 products, from the manufacturer's data sheets.
+PEAK_FLOPS = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """A comparison.
+
+    Attributes:
+      networks: NAME, NAME@PIXELS or NAME@PIXELSxIMAGES.
+      input_size: Side of the images in pixels; None for each network's published one.
+      batch_size: Images a step.
+      width: Factor on every number of channels; PyTorch takes part only at 1.
+      dtype: What the layers compute in; PyTorch by automatic mixed precision.
+      convolution: This package's own convolutions, XLA's, or both.
+      torch: Whether PyTorch takes part.
+      rounds: Measurements of each contender.
+      seconds: What one measurement takes at least.
+      output: Where the numbers go, as JSON.
+    """
+
+    networks: tyro.conf.Positional[tuple[str, ...]]
+    input_size: int | None = None
+    batch_size: int = 16
+    width: float = 1.0
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    convolution: tuple[Literal["ours", "lax"], ...] = ("ours",)
+    torch: bool = True
+    rounds: int = 5
+    seconds: float = 1.0
+    output: Path = Path("runs/benchmark.json")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """The speed of one contender in one mode.
+
+    Attributes:
+      case: What ran.
+      mode: "inference" or "training".
+      contender: "ours", "lax" or "torch".
+      setting: Its fastest setting.
+      device: What it ran on.
+      compile_seconds: What it took to compile; None where the first steps do that.
+      seconds: Of one step, in every round.
+    """
+
+    case: Case
+    mode: str
+    contender: str
+    setting: str
+    device: str
+    compile_seconds: float | None
+    seconds: list[float]
+
+    @property
+    def images_per_second(self) -> float:
+        return self.case.batch_size / statistics.median(self.seconds)
+
+    @property
+    def flops(self) -> float | None:
+        """Operations a second in convolutions and fully connected layers, whose gradients take twice as many again."""
+        spec = model_info(self.case.model)
+        if (self.case.input_size, self.case.width) != (spec.input_size, 1):
+            return None
+        return self.images_per_second * 2 * spec.macs * (3 if self.mode == "training" else 1)
+
+
+def main() -> None:
+    arguments = tyro.cli(Arguments, prog="python -m experiments.benchmark", description=__doc__)
+    if not arguments.networks:
+        raise ValueError("there is nothing to measure; expected the name of at least one network")
+    results: list[Result] = []
+    print(row(HEADER), row(["---"] * len(HEADER)), sep="\n", flush=True)
+    for case in [parse(network, arguments) for network in arguments.networks]:
+        names: list[str] = list(dict.fromkeys(arguments.convolution))
+        if arguments.torch and case.width == 1 and contenders.torch_source(case.model):
+            names.append("torch")
+        measured = list(measure(case, names, arguments))
+        print("\n".join(row(cells(result, measured)) for result in measured), flush=True)
+        results += measured
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(report(results), indent=1) + "\n")
+
+
+def parse(network: str, arguments: Arguments) -> Case:
+    """`NAME@PIXELSxIMAGES` as a case.
+
+    Raises:
+      ValueError: if it has another form, or the catalogue has no such name.
+    """
+    name, _, shape = network.partition("@")
+    size, _, images = shape.partition("x")
+    spec = model_info(name)
+    if not all(number.isdecimal() for number in (size, images) if number):
+        raise ValueError(f"{network!r} is not NAME, NAME@PIXELS or NAME@PIXELSxIMAGES, such as {name}@64x32")
+    input_size = int(size) if size else arguments.input_size or spec.input_size
+    batch_size = int(images) if images else arguments.batch_size
+    return Case(name, input_size, batch_size, arguments.width, arguments.dtype)
+
+
+def measure(case: Case, names: list[str], arguments: Arguments) -> Iterator[Result]:
+    """The results of all contenders, mode by mode."""
+    with contextlib.ExitStack() as stack:
+        workers = {name: stack.enter_context(started(name, case, arguments.seconds)) for name in names}
+        facts = {name: receive(worker) for name, worker in workers.items()}
+        for mode in MODES:
+            seconds: dict[str, list[float]] = {name: [] for name in names}
+            for _ in range(arguments.rounds):
+                for name, worker in workers.items():
+                    worker.send(mode)
+                    seconds[name].append(receive(worker))
+            for name in names:
+                yield Result(case=case, mode=mode, contender=name, seconds=seconds[name], **facts[name][mode])
+
+
+@contextlib.contextmanager
+def started(name: str, case: Case, seconds: float) -> Iterator[Connection]:
+    """A contender's process, until the end of the context."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=work, args=(there, name, case, seconds), daemon=True)
+    process.start()
+    there.close()
+    # One contender compiles at a time.
+    here.poll(None)
+    try:
+        yield here
+    finally:
+        here.close()
+        process.join()
+
+
+def receive(worker: Connection) -> Any:
+    """What a contender's process sends, or the error that it met."""
+    try:
+        answer = worker.recv()
+    except EOFError:
+        raise RuntimeError("a contender's process has died; it may have run out of memory") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def work(connection: Connection, name: str, case: Case, seconds: float) -> None:
+    """Prepares a contender, then measures a step of each mode that is asked for, until the other side hangs up."""
+    reuse_large_buffers()
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # contenders share a GPU's memory
+    try:
+        contender = CONTENDERS[name](case)
+        steps = {mode: fastest(candidates) for mode, candidates in contender.steps.items()}
+        connection.send(
+            {
+                mode: {"setting": step.setting, "device": contender.device, "compile_seconds": step.compile_seconds}
+                for mode, (step, _) in steps.items()
+            }
+        )
+        with contextlib.suppress(EOFError):
+            while True:
+                step, expected = steps[connection.recv()]
+                connection.send(timed(step, max(1, round(seconds / expected))))
+    except Exception as error:
+        connection.send(error)
+
+
+def fastest(candidates: list[Step]) -> tuple[Step, float]:
+    """The fastest step once warm, and the seconds that it takes."""
+    for step in candidates:
+        step.run(1)
+    seconds = [timed(step, 1) for step in candidates]
+    best = min(range(len(candidates)), key=seconds.__getitem__)
+    return candidates[best], seconds[best]
+
+
+def timed(step: Step, count: int) -> float:
+    start = time.perf_counter()
+    step.run(count)
+    return (time.perf_counter() - start) / count
+
+
+def row(cells: Iterable[Any]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def cells(result: Result, measured: list[Result]) -> tuple[Any, ...]:
+    """A line of the table; `measured` are all results of the case."""
+    ratio = speed_of_ours(result, measured)
+    rate = "" if result.flops is None else f"{result.flops / 1e12:.3g}"
+    peak = next((peak for name, peak in PEAK_FLOPS.items() if name in result.device), None)
+    if peak and result.flops is not None and result.case.dtype == "bfloat16":
+        rate += f" ({result.flops / peak:.0%})"
+    return (
+        result.case.model,
+        result.case.input_size,
+        result.case.batch_size,
+        result.mode,
+        f"{result.contender} {result.setting}".strip(),
+        f"{result.images_per_second:.4g}",
+        "" if ratio is None else f"{ratio:.2f} times as fast",
+        "" if result.compile_seconds is None else f"{result.compile_seconds:.1f}",
+        rate,
+    )
+
+
+def speed_of_ours(result: Result, measured: list[Result]) -> float | None:
+    """How many times as fast this package is; None for itself, and where it takes no part."""
+    ours = [one for one in measured if (one.case, one.mode, one.contender) == (result.case, result.mode, "ours")]
+    if result.contender == "ours" or not ours:
+        return None
+    return ours[0].images_per_second / result.images_per_second
+
+
+def report(results: list[Result]) -> dict[str, Any]:
+    """What the file states: every measurement, and what it was taken with."""
+    versions = {}
+    for name in ("jax", "jaxlib", "flax", "torch", "torchvision", "pytorchcv"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    rows = [
+        dataclasses.asdict(result)
+        | {
+            "images_per_second": result.images_per_second,
+            "flops_per_second": result.flops,
+            "speed_of_ours": speed_of_ours(result, results),
+        }
+        for result in results
+    ]
+    return {"cores": os.cpu_count(), "platform": platform.platform(), "versions": versions, "results": rows}
+
+
+if __name__ == "__main__":
+    command_line.run(main)

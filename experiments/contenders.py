@@ -1,0 +1,240 @@
+"""What the benchmark compares: steps of one network in this package, with XLA's own convolutions, and in PyTorch.
+
+All do the same work. An inference step maps a batch of images to logits; a training step adds cross-entropy, that of
+auxiliary classifiers included, its gradient, and stochastic gradient descent with momentum.
+"""
+
+import contextlib
+import dataclasses
+import importlib.util
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+import cnn_evolution as ce
+
+MODES = ("inference", "training")
+LEARNING_RATE, MOMENTUM = 1e-3, 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A network and what it is given.
+
+    Attributes:
+      model: Name in the catalogue.
+      input_size: Side of the images, in pixels.
+      batch_size: Images a step.
+      width: Factor on every number of channels.
+      dtype: What the layers compute in, "float32" or "bfloat16".
+    """
+
+    model: str
+    input_size: int
+    batch_size: int
+    width: float
+    dtype: str
+
+    def batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Images (N, H, W, 3), float32, and labels (N,)."""
+        draw = np.random.default_rng(0)
+        images = draw.normal(size=(self.batch_size, self.input_size, self.input_size, 3)).astype(np.float32)
+        return images, draw.integers(ce.model_info(self.model).num_classes, size=self.batch_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A step that is ready to run.
+
+    Attributes:
+      setting: What distinguishes it from others of the same contender and mode.
+      run: Runs so many steps, and returns when they are done.
+      compile_seconds: What it took to trace and compile; None where the first steps do that.
+    """
+
+    setting: str
+    run: Callable[[int], None]
+    compile_seconds: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """What it runs on, and the steps of each mode to choose from."""
+
+    device: str
+    steps: Mapping[str, list[Step]]
+
+
+def ours(case: Case) -> Contender:
+    """This package, as it is."""
+    return _jax_steps(case, contextlib.nullcontext())
+
+
+def lax(case: Case) -> Contender:
+    """This package with XLA's own convolutions and max-pooling."""
+    return _jax_steps(case, ce.layers.plain_convolutions())
+
+
+def _jax_steps(case: Case, context: contextlib.AbstractContextManager[None]) -> Contender:
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    model = ce.create_model(case.model, dtype=jnp.dtype(case.dtype), input_size=case.input_size, width=case.width)
+    images, labels = map(jnp.asarray, case.batch())
+    variables = jax.jit(model.init)(jax.random.key(0, impl="rbg"), images[:1])
+    optimizer = optax.sgd(LEARNING_RATE, momentum=MOMENTUM)
+
+    def predict(variables: Any, images: Any) -> Any:
+        return model.apply(variables, images)
+
+    def loss(params: Any, others: Any, images: Any, labels: Any, key: Any) -> Any:
+        logits, new = model.apply(
+            {"params": params, **others},
+            images,
+            train=True,
+            rngs={"dropout": key},
+            mutable=["batch_stats", "aux_logits"],
+        )
+        every = [logits, *jax.tree.leaves(new.get("aux_logits", {}))]
+        total = sum(optax.softmax_cross_entropy_with_integer_labels(one, labels).mean() for one in every)
+        return total, {name: new[name] for name in others}
+
+    def train(state: Any, images: Any, labels: Any) -> Any:
+        params, others, momentum, key = state
+        key, dropout_key = jax.random.split(key)
+        grads, others = jax.grad(loss, has_aux=True)(params, others, images, labels, dropout_key)
+        updates, momentum = optimizer.update(grads, momentum)
+        return optax.apply_updates(params, updates), others, momentum, key
+
+    others = {name: values for name, values in variables.items() if name == "batch_stats"}
+    state = jax.tree.map(
+        jnp.copy, (variables["params"], others, optimizer.init(variables["params"]), jax.random.key(1))
+    )
+    with context:
+        prediction, predict_seconds = _compiled(jax.jit(predict), variables, images)
+        update, train_seconds = _compiled(jax.jit(train, donate_argnums=0), state, images, labels)
+
+    def run_inference(steps: int) -> None:
+        jax.block_until_ready([prediction(variables, images) for _ in range(steps)])
+
+    def run_training(steps: int) -> None:
+        nonlocal state
+        for _ in range(steps):
+            state = update(state, images, labels)
+        jax.block_until_ready(state)
+
+    steps = {
+        "inference": [Step("", run_inference, predict_seconds)],
+        "training": [Step("", run_training, train_seconds)],
+    }
+    return Contender(jax.devices()[0].device_kind, steps)
+
+
+def _compiled(function: Any, *arguments: Any) -> tuple[Any, float]:
+    start = time.perf_counter()
+    compiled = function.lower(*arguments).compile()
+    return compiled, time.perf_counter() - start
+
+
+def torch(case: Case) -> Contender:
+    """PyTorch, in both memory layouts; on a GPU also compiled."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = True  # as JAX, and as cuDNN in both
+    layouts = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+    compilations = {"": lambda model: model, " compiled": torch.compile} if device == "cuda" else {"": lambda m: m}
+    images, labels = case.batch()
+    target = torch.from_numpy(labels).to(device)
+    steps: dict[str, list[Step]] = {mode: [] for mode in MODES}
+    for (layout, memory_format), (suffix, compilation) in itertools.product(layouts.items(), compilations.items()):
+        batch = torch.from_numpy(images.transpose(0, 3, 1, 2)).to(device).contiguous(memory_format=memory_format)
+        network = torch_network(case.model).to(device).to(memory_format=memory_format)
+        for mode, run in _torch_runs(torch, case, device, compilation, network, batch, target).items():
+            steps[mode].append(Step(layout + suffix, run))
+    return Contender(torch.cuda.get_device_name() if device == "cuda" else "cpu", steps)
+
+
+def _torch_runs(
+    torch: Any, case: Case, device: str, compilation: Any, network: Any, batch: Any, target: Any
+) -> Mapping[str, Callable[[int], None]]:
+    optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    compiled = compilation(network)
+
+    def half() -> Any:
+        return torch.autocast(device, torch.bfloat16, enabled=case.dtype == "bfloat16")
+
+    def wait() -> None:
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    def run_inference(steps: int) -> None:
+        network.eval()
+        with torch.inference_mode(), half():
+            for _ in range(steps):
+                compiled(batch)
+        wait()
+
+    def run_training(steps: int) -> None:
+        network.train()
+        for _ in range(steps):
+            optimizer.zero_grad()
+            with half():
+                outputs = compiled(batch)
+                every = outputs if isinstance(outputs, tuple) else (outputs,)
+                loss = sum(torch.nn.functional.cross_entropy(one, target) for one in every)
+            loss.backward()
+            optimizer.step()
+        wait()
+
+    return {"inference": run_inference, "training": run_training}
+
+
+# Where torchvision has no network of that name, or another: AlexNet with one column, GoogLeNet with normalised batches.
+TORCH = {
+    "alexnet": None,
+    "zfnet": "pytorchcv zfnet",
+    "zfnet_b": "pytorchcv zfnetb",
+    "googlenet": None,
+    "googlenet_bn": "torchvision googlenet",
+    "resnet50_v1": "pytorchcv resnet50",
+    "resnet101_v1": "pytorchcv resnet101",
+    "resnet152_v1": "pytorchcv resnet152",
+    "se_resnet18": "pytorchcv seresnet18",
+    "se_resnet50": "pytorchcv seresnet50",
+    "mobilenet_v1": "pytorchcv mobilenet_w1",
+}
+
+
+def torch_source(name: str) -> str | None:
+    """The library and the name of a network for PyTorch, as "LIBRARY NAME"; None if that is not installed."""
+    if not all(map(importlib.util.find_spec, ("torch", "torchvision"))):
+        return None
+    from torchvision.models import list_models
+
+    source = TORCH.get(name, f"torchvision {name}" if name in list_models() else None)
+    return source if source and importlib.util.find_spec(source.split()[0]) else None
+
+
+def torch_network(name: str) -> Any:
+    """The network as PyTorch has it.
+
+    Raises:
+      ValueError: if that has another number of parameters.
+    """
+    library, name_there = (torch_source(name) or "").split()
+    if library == "pytorchcv":
+        from pytorchcv.model_provider import get_model
+    else:
+        from torchvision.models import get_model
+    network = get_model(name_there)
+    spec = ce.model_info(name)
+    found, expected = sum(p.numel() for p in network.parameters()), spec.params + spec.aux_params
+    if found != expected:
+        raise ValueError(f"{name} has {found} parameters in {library}; expected {expected}")
+    return network
