@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -87,8 +87,9 @@ def _bars(axes: Axes, layers: Sequence[Layer], values: Sequence[float]) -> None:
 
 
 def draw_years(totals: Table, path_stem: Path) -> tuple[Path, ...]:
-    """Multiply-accumulates and parameters of every architecture by year, families apart."""
-    return save_figure(lambda: _years(totals.rows), as_csv(totals.rows), path_stem)
+    """Multiply-accumulates and parameters of every architecture for ImageNet by year, families apart."""
+    rows = [row for row in totals.rows if row["classes"] == 1000]
+    return save_figure(lambda: _years(rows), as_csv(rows), path_stem)
 
 
 def _years(rows: Rows) -> Figure:
@@ -133,7 +134,7 @@ def _years(rows: Rows) -> Figure:
         for panel in panels:
             panel.axvline(max(places) + 0.5, color="#DDDDDD", linewidth=1, zorder=0)
     figure.suptitle(
-        "What an image costs, by year and family: one point per architecture",
+        "What an image costs, by year and family: one point per architecture for ImageNet",
         x=0.01,
         ha="left",
         fontsize=16,
@@ -150,15 +151,15 @@ def draw_errors(errors: Table, path_stem: Path) -> tuple[Path, ...]:
 def _errors(rows: Rows, csv_name: str) -> Figure:
     figure = Figure(figsize=(15, 11.5))
     axes = figure.add_axes((0.06, 0.13, 0.92, 0.79))
-    years = [row["year"] for row in rows]
-    norm, colors = Normalize(min(years), max(years)), colormaps["viridis_r"]
+    years = sorted({row["year"] for row in rows})
+    colors = dict(zip(years, colormaps["viridis_r"](np.linspace(0, 1, len(years))), strict=True))
     for _, family in itertools.groupby(sorted(rows, key=_line), _line):
         members = sorted(family, key=lambda row: row["MACs (G)"])
         axes.plot(
             [row["MACs (G)"] for row in members], [row["top-5 error (%)"] for row in members], color="#BBBBBB", zorder=1
         )
     for row in sorted(rows, key=lambda row: -row["parameters (M)"]):  # small ones on top
-        color = colors(norm(row["year"]))
+        color = colors[row["year"]]
         one_crop = row["protocol"] == "1 crop"
         axes.scatter(
             row["MACs (G)"],
@@ -177,10 +178,9 @@ def _errors(rows: Rows, csv_name: str) -> Figure:
     axes.margins(x=0.06)
     axes.grid(color="#EEEEEE")
     axes.set_axisbelow(True)
-    seen = sorted(set(years))
     by_year = [
-        Line2D([], [], linestyle="none", marker="o", markersize=10, color=colors(norm(year)), label=str(year))
-        for year in seen
+        Line2D([], [], linestyle="none", marker="o", markersize=10, color=colors[year], label=str(year))
+        for year in years
     ]
     hollow = Line2D([], [], linestyle="none", marker="o", markersize=10, color=GREY, fillstyle="none", label="10 crops")
     first = axes.legend(handles=[*by_year, hollow], title="year", frameon=False, loc="upper right")
@@ -202,7 +202,8 @@ def _errors(rows: Rows, csv_name: str) -> Figure:
     )
     axes.set_title("Published errors on ImageNet against cost", loc="left", fontsize=16, weight="bold", pad=30)
     axes.annotate(
-        "one network, ImageNet's validation set; grey lines join a family's networks that were published together",
+        "one network, ImageNet's validation set; grey lines join a family's networks that were published together; "
+        "names where there is room",
         (0, 1),
         (0, 10),
         xycoords="axes fraction",

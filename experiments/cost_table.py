@@ -204,6 +204,7 @@ def total_table(every: dict[str, Cost]) -> Table:
                 "family": spec.family,
                 "network": name,
                 "input (px)": spec.input_size,
+                "classes": spec.num_classes,
                 "parameters (M)": round(report.params / MEGA, 3),
                 "MACs (G)": round(report.macs / 1e9, 4),
                 "convolutions (MiB)": round(report.activation_bytes / MIB, 2),
@@ -219,6 +220,7 @@ def total_table(every: dict[str, Cost]) -> Table:
         rows,
         "One image, float32. Convolutions: the memory of their outputs; activations: of everything that must be "
         "stored. Error: published, one central crop, ImageNet's validation set.",
+        ("source",),
     )
 
 
@@ -246,7 +248,9 @@ def error_table(every: dict[str, Cost]) -> Table:
                 "source": error.source,
             }
         )
-    return Table("errors", "Published errors against cost", rows, "ImageNet's validation set, one network.")
+    return Table(
+        "errors", "Published errors against cost", rows, "ImageNet's validation set, one network.", ("year", "family")
+    )
 
 
 def lecture_table() -> Table:
@@ -267,7 +271,8 @@ def lecture_table() -> Table:
     ]
     verdicts = [row["verdict"] for row in rows]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
-    return Table("lecture", "The lecture's numbers", rows, f"{len(rows)} numbers: {counts}.")
+    wide = ("computed", "network", "convention")
+    return Table("lecture", "The lecture's numbers", rows, f"{len(rows)} numbers: {counts}.", wide)
 
 
 if __name__ == "__main__":

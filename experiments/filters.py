@@ -9,14 +9,19 @@ The weights come from a trained run's checkpoint, from a file of PyTorch's weigh
 use), or, without any of these, from a short training on the embedded data set. Two pictures are drawn, as PNG and SVG
 with the numbers beside them: the first convolution's filters, each stretched to full contrast by itself, as the lecture
 shows AlexNet's; and the feature maps of one image, the channels with the strongest response of every endpoint.
+
+A short training moves the first layer's weights by a fraction of the random numbers that they start from, which hide
+what was learned. After one, and with `--show change`, the picture is of the difference.
 """
 
 import dataclasses
 from pathlib import Path
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -47,6 +52,8 @@ class Arguments:
       weights: File of PyTorch's weights (.safetensors, .npz, or .pth where torch is installed).
       pretrained: Take a zoo's weights, downloaded on first use.
       source: The zoo; None for the first that has weights of this network.
+      show: "weights", or "change": what training added to the weights that it started from; None for the change after a
+        short training and for the weights otherwise.
       epochs: Passes over the embedded data set, where there are no weights.
       image: Whose feature maps are drawn; None for the first validation image of the embedded data set.
       endpoints: Which of the network's endpoints are drawn; none named for all that are maps.
@@ -59,6 +66,7 @@ class Arguments:
     weights: Path | None = None
     pretrained: bool = False
     source: str | None = None
+    show: Literal["weights", "change"] | None = None
     epochs: float = 1.0
     image: Path | None = None
     endpoints: tuple[str, ...] = ()
@@ -70,20 +78,27 @@ def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.filters", description=__doc__)
     if arguments.image is not None and not arguments.image.is_file():
         raise FileNotFoundError(f"there is no image {arguments.image}")
-    arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    name, member, origin = trained_network(arguments)
+    network = trained_network(arguments)
+    member, name, origin = network.member, network.member.name, network.origin
     path, filters = first_filters(member.model, member.variables, member.crop.size)
-    drawn = save_figure(
-        lambda: draw_filters(filters, f"{name}: {path.removesuffix('/kernel')}", origin),
-        filter_table(filters),
-        arguments.output_dir / f"{name}_filters",
-    )
+    what = "weights"
+    if (arguments.show or network.show) == "change":
+        if network.start is None:
+            raise ValueError(f"{origin}: the weights that they started from are not known; only weights can be shown")
+        filters = filters - first_filters(member.model, network.start, member.crop.size)[1]
+        what = "change since the random start"
     image = member.crop(open_pillow(read_image(arguments)))
     maps = chosen_maps(
         features(member.model, member.variables, normalise(jnp.asarray(image[None]), *member.pixels)),
         arguments.endpoints,
     )
     strongest = {endpoint: x[np.argsort(-x.mean((1, 2)), kind="stable")[:COLUMNS]] for endpoint, x in maps.items()}
+    arguments.output_dir.mkdir(parents=True, exist_ok=True)
+    drawn = save_figure(
+        lambda: draw_filters(filters, f"{name}: {path.removesuffix('/kernel')}", f"{what}; {origin}"),
+        filter_table(filters),
+        arguments.output_dir / f"{name}_filters",
+    )
     shown = save_figure(
         lambda: draw_maps(image, maps, strongest, name, origin),
         map_table(strongest),
@@ -92,20 +107,39 @@ def main() -> None:
     print(drawn[0], shown[0], sep="\n")
 
 
-def trained_network(arguments: Arguments) -> tuple[str, Member, str]:
-    """The network's name, itself with how its images are prepared, and where its weights come from."""
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network with its weights.
+
+    Attributes:
+      member: The network, its weights and how its images are prepared.
+      origin: Where the weights come from, in words.
+      start: What training started from; None if that is not known.
+      show: What is worth showing of the first layer: "weights" or "change".
+    """
+
+    member: Member
+    origin: str
+    start: Any = None
+    show: str = "weights"
+
+
+def trained_network(arguments: Arguments) -> Network:
+    """The network that the arguments ask for, trained if need be."""
+    options = RunOptions(data_dir=arguments.data_dir)
     if arguments.run is not None:
-        run, state = load_run(arguments.run, RunOptions(data_dir=arguments.data_dir))
-        return run.recipe.model.name, run.member(state), f"trained on {run.recipe.data.dataset} ({arguments.run.name})"
+        run, state = load_run(arguments.run, options)
+        origin = f"trained on {run.recipe.data.dataset} ({arguments.run.name})"
+        return Network(run.member(state), origin, run.init().variables())
     if arguments.pretrained or arguments.weights is not None:
         known = find_weights(arguments.name, source=arguments.source)
-        member = pretrained_member(known, path=arguments.weights)
-        return arguments.name, member, f"weights of {known.source}"
+        return Network(pretrained_member(known, path=arguments.weights), f"{known.source}'s weights")
     recipe = dataclasses.replace(mini_recipe(arguments.name), epochs=arguments.epochs)
     directory = arguments.output_dir / f"mini-{arguments.name}-{arguments.epochs:g}"
-    train(recipe, directory, RunOptions(data_dir=arguments.data_dir))
-    run, state = load_run(directory, RunOptions(data_dir=arguments.data_dir))
-    return arguments.name, run.member(state), f"trained for {arguments.epochs:g} epochs on {recipe.data.dataset}"
+    train(recipe, directory, options)
+    run, state = load_run(directory, options)
+    origin = f"trained on {recipe.data.dataset}, epochs: {arguments.epochs:g}"
+    return Network(run.member(state), origin, run.init().variables(), "change")
 
 
 def read_image(arguments: Arguments) -> bytes:
@@ -115,18 +149,18 @@ def read_image(arguments: Arguments) -> bytes:
     return open_source("mini_ilsvrc", "validation", data_dir=arguments.data_dir).records[0][0]
 
 
-def draw_filters(filters: NDArray[np.float32], title: str, origin: str) -> Figure:
+def draw_filters(filters: NDArray[np.float32], title: str, subtitle: str) -> Figure:
     """All filters on one sheet."""
     number, height, width, _ = filters.shape
     sheet = tiled(stretched(filters), enlarge=max(1, 44 // max(height, width)), gap=4)
     inches = 9.0
-    figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 0.9), layout="constrained")
+    figure = Figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1] + 1.1), layout="constrained")
     axes = figure.subplots()
     axes.imshow(sheet, interpolation="nearest")
     axes.set_axis_off()
-    axes.set_title(title, loc="left", fontsize=16, weight="bold", pad=28)
+    axes.set_title(title, loc="left", fontsize=16, weight="bold", pad=42)
     axes.annotate(
-        f"{number} filters of {height} x {width} pixels, each stretched to full contrast; {origin}",
+        f"{number} filters of {height} x {width} pixels, each stretched to full contrast\n{subtitle}",
         (0, 1),
         (0, 10),
         xycoords="axes fraction",
@@ -145,31 +179,52 @@ def draw_maps(
     origin: str,
 ) -> Figure:
     """The image, and a row of maps per endpoint."""
-    figure = Figure(figsize=(12, 1.6 + 1.35 * (len(maps) + 1)), layout="constrained")
-    panels = figure.subplots(len(maps) + 1, COLUMNS, squeeze=False)
+    side, left, above = 1.2, 2.0, 0.7  # inches: a tile, the names, the title
+    rows = len(strongest) + 1
+    width, height = left + side * COLUMNS, above + side * rows
+    figure = Figure(figsize=(width, height))
+    panels = figure.subplots(
+        rows,
+        COLUMNS,
+        squeeze=False,
+        gridspec_kw={
+            "left": left / width,
+            "right": 1 - 0.1 / width,
+            "bottom": 0.1 / height,
+            "top": 1 - above / height,
+            "wspace": 0.06,
+            "hspace": 0.06,
+        },
+    )
     for panel in panels.flat:
         panel.set_axis_off()
     panels[0, 0].imshow(image)
     _head(panels[0, 0], "image", f"{image.shape[0]} x {image.shape[1]}")
     for row, (endpoint, chosen) in zip(panels[1:], strongest.items(), strict=True):
-        channels, height, width = maps[endpoint].shape
-        _head(row[0], endpoint, f"{height} x {width} x {channels}")
+        channels, rows_of_map, columns_of_map = maps[endpoint].shape
+        _head(row[0], endpoint, f"{rows_of_map} x {columns_of_map} x {channels}")
         for panel, picture in zip(row, stretched(chosen), strict=False):
             panel.imshow(picture, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
-    figure.suptitle(f"{name}: what its layers make of one image\n", x=0.01, ha="left", fontsize=16, weight="bold")
+    figure.text(
+        0.1 / width,
+        1 - 0.15 / height,
+        f"{name}: what its layers make of one image",
+        va="top",
+        fontsize=16,
+        weight="bold",
+    )
     panels[0, 1].annotate(
         f"Per endpoint the {COLUMNS} channels with the strongest mean response, strongest first,\n"
-        f"each stretched from dark (least) to bright (most).\nWeights: {origin}.",
-        (0, 0.5),
+        f"each stretched from dark (least) to bright (most).\n{origin[0].upper()}{origin[1:]}.",
+        (0.1, 0.5),
         xycoords="axes fraction",
         va="center",
         color=GREY,
-        fontsize=11,
     )
     return figure
 
 
-def _head(panel, title: str, subtitle: str) -> None:
+def _head(panel: Axes, title: str, subtitle: str) -> None:
     panel.annotate(
         f"{title}\n{subtitle}",
         (0, 0.5),

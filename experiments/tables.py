@@ -21,29 +21,32 @@ class Table:
       title: What it shows.
       rows: Each with the same keys, which are the columns' heads.
       note: What one must know to read it.
+      wide: Columns that are for the files only, because a terminal is too narrow for them.
     """
 
     name: str
     title: str
     rows: Sequence[Mapping[str, object]]
     note: str
+    wide: tuple[str, ...] = ()
 
 
 def print_table(console: Console, table: Table) -> None:
     """Numbers to the right, words to the left."""
     drawn = RichTable(box=box.SIMPLE_HEAD, title=table.title, caption=table.note, title_justify="left")
-    for column in table.rows[0]:
+    columns = [column for column in table.rows[0] if column not in table.wide]
+    for column in columns:
         number = all(isinstance(row[column], int | float) for row in table.rows if row[column] != "")
-        drawn.add_column(column.strip(), justify="right" if number else "left", overflow="fold")
+        drawn.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(escape(_cell(value)) for value in row.values()))
+        drawn.add_row(*(escape(_cell(row[column])) for column in columns))
     console.print(drawn)
 
 
 def save_table(table: Table, directory: Path) -> tuple[Path, Path]:
     """Writes the table as .csv and .md; returns the two paths."""
     numbers, document = directory / f"{table.name}.csv", directory / f"{table.name}.md"
-    write(numbers, as_csv([{column.strip(): value for column, value in row.items()} for row in table.rows]).encode())
+    write(numbers, as_csv(table.rows).encode())
     write(document, as_markdown(table).encode())
     return numbers, document
 

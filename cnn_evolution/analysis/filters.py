@@ -68,13 +68,14 @@ def tiled(pictures: Pictures, columns: int | None = None, *, enlarge: int = 1, g
 
     Args:
       pictures: In [0, 1].
-      columns: Pictures in a row; None makes the sheet square.
+      columns: Pictures in a row; None makes the sheet as square as full rows allow.
       enlarge: Every pixel becomes a square of this side, without blur.
       gap: White pixels between pictures.
     """
     pictures = pictures.repeat(enlarge, axis=1).repeat(enlarge, axis=2)
     number, height, width, *channels = pictures.shape
-    columns = columns or math.ceil(math.sqrt(number))
+    square = math.ceil(math.sqrt(number))
+    columns = columns or next((n for n in range(square, 2 * square) if number % n == 0), square)
     rows = math.ceil(number / columns)
     sheet = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, *channels), np.float32)
     for place, picture in enumerate(pictures):
@@ -84,14 +85,15 @@ def tiled(pictures: Pictures, columns: int | None = None, *, enlarge: int = 1, g
 
 
 def chosen_maps(features: Mapping[str, Any], endpoints: Sequence[str] = ()) -> dict[str, NDArray[np.float32]]:
-    """Some endpoints' maps of the first image, (channels, height, width); all that are maps if none is named.
+    """Some endpoints' maps of the first image, (channels, height, width); all of more than a pixel if none is named.
 
     Raises:
       ValueError: There is no such endpoint, or it is no map.
     """
     maps = {name: np.asarray(x[0], np.float32) for name, x in features.items() if np.ndim(x) == 4}
+    large = [name for name, x in maps.items() if x.shape[:2] != (1, 1)]
     for name in endpoints:
         if name not in maps:
             what = "is no map" if name in features else "does not exist"
             raise ValueError(f"the endpoint {name!r} {what}; there are {', '.join(maps)}")
-    return {name: maps[name].transpose(2, 0, 1) for name in endpoints or maps}
+    return {name: maps[name].transpose(2, 0, 1) for name in endpoints or large}

@@ -283,8 +283,10 @@ COMPUTATIONS: dict[str, Callable[[], Value]] = _FACTS | {
     "resnet34_top5": _top5("resnet34"),
     "vgg_top5": _top5("vgg16"),
     "resnet18_gflop": _gmacs("resnet18"),
-    "resnet34_gflop": _gmacs("plain34"),
-    "resnet_paper_flops": _gmacs("plain18", "plain34", "resnet50_v1", "resnet101_v1", "resnet152_v1"),
+    "resnet34_gflop": _gmacs("resnet34_option_a"),
+    "resnet_paper_flops": _gmacs(
+        "resnet18_option_a", "resnet34_option_a", "resnet50_v1", "resnet101_v1", "resnet152_v1"
+    ),
     "chart": _chart,
 }
 """How every row of the table is computed."""

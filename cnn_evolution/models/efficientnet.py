@@ -129,7 +129,8 @@ VARIANTS = {
         multiplier=multiplier,
         depth_multiplier=depth_multiplier,
         dropout=dropout,
-        **({"momentum": 0.99, "epsilon": 1e-3} if name >= "efficientnet_b5" else {}),
+        momentum=0.99 if name >= "efficientnet_b5" else 0.9,
+        epsilon=1e-3 if name >= "efficientnet_b5" else 1e-5,
     )
     for name, (multiplier, depth_multiplier, dropout) in COEFFICIENTS.items()
 }

@@ -9,8 +9,8 @@ the end (4 @ 1056), `nasnet_a_large` 6 and 4032.
 Deviations: what the paper leaves open is as in the authors' code, TensorFlow-slim: padding by TensorFlow's rule, two
 reduction cells after the first convolution, a cell after a reduction that in the large network looks past its input,
 He's initialisation. The zoos have no auxiliary classifier, which is off here as well. Average pools with stride 2 leave
-the padding out, as in TensorFlow and pytorchcv; in `nasnet_a_large` they count it as zeros, as in timm. ScheduledDropPath
-rises with depth only, not over the course of training.
+the padding out, as in TensorFlow and pytorchcv; in `nasnet_a_large` they count it as zeros, as in timm.
+ScheduledDropPath rises with depth only, not over the course of training.
 """
 
 import functools

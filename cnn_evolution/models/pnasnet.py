@@ -1,8 +1,8 @@
 """PNASNet: C. Liu et al., "Progressive Neural Architecture Search", ECCV 2018 (arXiv 1712.00559, 2017).
 
-A search that grows cells from simple to complex finds one (Fig. 1: PNASNet-5, five sums) that serves as normal and, with
-stride 2, as reduction cell; three stages of four cells, the first of the second and third being reduction cells. The
-large network has 216 channels in the operations of its first stage.
+A search that grows cells from simple to complex finds one (Fig. 1: PNASNet-5, five sums) that serves as normal and,
+with stride 2, as reduction cell; three stages of four cells, the first of the second and third being reduction cells.
+The large network has 216 channels in the operations of its first stage.
 
 Deviations: what the paper leaves open is as in the authors' code, TensorFlow-slim: padding by TensorFlow's rule, two
 reduction cells after the first convolution, He's initialisation. The zoos have no auxiliary classifier, which is off

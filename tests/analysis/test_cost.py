@@ -34,6 +34,68 @@ def test_every_network_of_the_catalogue_costs_what_its_entry_says(name):
     assert list(report.endpoints)[-1] == "pre_logits"
 
 
+# torchvision 0.20's own figure for each network, in billions, and the size of the images that it is for
+TORCHVISION = {
+    "alexnet_owt": (0.714, 224),
+    "convnext_tiny": (4.456, 224),
+    "convnext_small": (8.684, 224),
+    "convnext_base": (15.355, 224),
+    "convnext_large": (34.361, 224),
+    "densenet121": (2.834, 224),
+    "densenet161": (7.728, 224),
+    "densenet169": (3.36, 224),
+    "densenet201": (4.291, 224),
+    "efficientnet_b0": (0.386, 224),
+    "efficientnet_b1": (0.687, 240),
+    "efficientnet_b2": (1.088, 288),
+    "efficientnet_b3": (1.827, 300),
+    "efficientnet_b4": (4.394, 380),
+    "efficientnet_b5": (10.266, 456),
+    "efficientnet_b6": (19.068, 528),
+    "efficientnet_b7": (37.746, 600),
+    "googlenet_bn": (1.498, 224),
+    "inception_v3": (5.713, 299),
+    "mnasnet0_5": (0.104, 224),
+    "mnasnet0_75": (0.215, 224),
+    "mnasnet1_0": (0.314, 224),
+    "mnasnet1_3": (0.526, 224),
+    "mobilenet_v2": (0.301, 224),
+    "mobilenet_v3_large": (0.217, 224),
+    "mobilenet_v3_small": (0.057, 224),
+    "resnet18": (1.814, 224),
+    "resnet34": (3.664, 224),
+    "resnet50": (4.089, 224),
+    "resnet101": (7.801, 224),
+    "resnet152": (11.514, 224),
+    "resnext50_32x4d": (4.23, 224),
+    "resnext101_32x8d": (16.414, 224),
+    "resnext101_64x4d": (15.46, 224),
+    "wide_resnet50_2": (11.398, 224),
+    "wide_resnet101_2": (22.753, 224),
+    "shufflenet_v2_x0_5": (0.04, 224),
+    "shufflenet_v2_x1_0": (0.145, 224),
+    "shufflenet_v2_x1_5": (0.296, 224),
+    "shufflenet_v2_x2_0": (0.583, 224),
+    "squeezenet1_0": (0.819, 224),
+    "squeezenet1_1": (0.349, 224),
+    "vgg11": (7.609, 224),
+    "vgg11_bn": (7.609, 224),
+    "vgg13": (11.308, 224),
+    "vgg13_bn": (11.308, 224),
+    "vgg16": (15.47, 224),
+    "vgg16_bn": (15.47, 224),
+    "vgg19": (19.632, 224),
+    "vgg19_bn": (19.632, 224),
+}
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_macs_are_torchvisions_figures(name):
+    figure, size = TORCHVISION[name]
+    macs = ce.model_info(name).macs if size == ce.model_info(name).input_size else ce.cost(name, size).macs
+    assert round(macs / 1e9, 3) == figure
+
+
 def test_alexnet_layer_by_layer_is_the_papers():
     report = ce.cost("alexnet")
     assert [(row.name, row.kind, row.kernel, row.stride, row.output[1:]) for row in report.layers] == [

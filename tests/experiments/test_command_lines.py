@@ -75,7 +75,8 @@ def test_runs_are_evaluated_alone_and_together(smoke):
 
 
 @pytest.mark.parametrize(
-    "module", ["train", "evaluate", "evaluate_pretrained", "ilsvrc_curve", "list_models", "benchmark"]
+    "module",
+    ["train", "evaluate", "evaluate_pretrained", "ilsvrc_curve", "list_models", "benchmark", "cost_table", "filters"],
 )
 def test_help_explains(module):
     assert "--help" in run(module, "--help")
@@ -103,6 +104,11 @@ def test_help_of_a_recipe_explains_every_field():
         (["ilsvrc_curve", "--seeds", "0"], "at least 1"),
         (["evaluate", "nothing"], "holds no run"),
         (["list_models", "--family", "Alex"], "AlexNet"),
+        (["cost_table", "resnet5"], "resnet50"),
+        (["cost_table", "alexnet", "--input-size", "38"], "at least 39 pixels"),
+        (["filters", "--run", "nothing"], "holds no run"),
+        (["filters", "--image", "nothing.jpg"], "no image nothing.jpg"),
+        (["filters", "resnet50"], "no mini recipe for 'resnet50'"),
         (["evaluate_pretrained", "googlenet"], "no weights of googlenet are known, but for googlenet_bn"),
         (["evaluate_pretrained", "resnet5O"], "resnet50"),
         (["evaluate_pretrained", "resnet50", "--tag", "V3"], "torchvision:IMAGENET1K_V2"),

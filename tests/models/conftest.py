@@ -18,10 +18,15 @@ import cnn_evolution as ce
 class Trace:
     """What one image of `size` pixels meets in a network, from shapes alone."""
 
+    model: nn.Module
+    size: int
     variables: dict
-    macs: int
     logits: jax.ShapeDtypeStruct
     endpoints: dict
+
+    @functools.cached_property
+    def macs(self) -> int:
+        return ce.cost(self.model, self.size).macs
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -35,20 +40,10 @@ def count(tree) -> int:
 
 @functools.cache
 def _trace(model: nn.Module, size: int) -> Trace:
-    macs = []
-
-    def intercept(call, args, kwargs, context):
-        y = call(*args, **kwargs)
-        if isinstance(context.module, nn.Conv | nn.Dense) and context.method_name == "__call__":
-            kernel = context.module.get_variable("params", "kernel")
-            macs.append(math.prod(kernel.shape[:-1]) * math.prod(y.shape[1:]))
-        return y
-
     images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), images)
-    with nn.intercept_methods(intercept):
-        logits, state = jax.eval_shape(lambda v, x: model.apply(v, x, mutable=["endpoints"]), variables, images)
-    return Trace(variables, sum(macs), logits, state["endpoints"])
+    logits, state = jax.eval_shape(lambda v, x: model.apply(v, x, mutable=["endpoints"]), variables, images)
+    return Trace(model, size, variables, logits, state["endpoints"])
 
 
 @pytest.fixture(scope="session")

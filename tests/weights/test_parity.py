@@ -19,13 +19,23 @@ from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, t
 from tests.weights import drawn
 from tests.weights.peers import CLASSES, GOLDEN, PEERS, TOLERANCE
 
-every_peer = pytest.mark.parametrize("name", PEERS)
-thorough = pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.thorough])
+DEEP = 200  # running statistics: more than a hundred normalisations
 
 
 @functools.cache
 def golden(name: str) -> dict[str, np.ndarray]:
     return dict(np.load(GOLDEN / f"{name}.npz"))
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """One worker takes all tests of a network, which share its forward pass; very deep networks wait for `-m slow`."""
+    deep = len(golden(name)["statistics"]) > DEEP and not PEERS[name].thorough
+    return [pytest.mark.xdist_group(name), *([pytest.mark.slow] if deep else [])]
+
+
+MARKED = {name: pytest.param(name, marks=marks(name)) for name in PEERS}
+every_peer = pytest.mark.parametrize("name", MARKED.values())
+thorough = pytest.mark.parametrize("name", [param for name, param in MARKED.items() if PEERS[name].thorough])
 
 
 def options(name: str) -> dict:
@@ -70,7 +80,7 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
-@every_peer
+@pytest.mark.parametrize("name", PEERS)
 def test_parameters_and_multiply_accumulates_are_the_peers(name):
     spec = ce.model_info(name)
     assert (spec.params + spec.aux_params, spec.macs) == (golden(name)["params"], golden(name)["macs"])

@@ -8,7 +8,7 @@ from cnn_evolution.weights.names import Names
 
 def lines_of_cells(cells: Mapping[str, str], layers: str) -> str:
     """A table's lines for the layers of every cell, given our and the zoo's names of the cells and of the layers."""
-    rows = [line.split() for line in layers.strip().splitlines()]
+    rows = [line.split() for line in layers.splitlines() if line.strip()]
     return "\n".join(f"{ours}/{row[0]} {theirs}.{row[1]}" for ours, theirs in cells.items() for row in rows)
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from cnn_evolution.weights.conversion import correspondence
-from cnn_evolution.weights.tables import TABLES
+from cnn_evolution.weights.tables import names_of
 
 # as torchvision's published files spell them: as its code does now
 SPELLINGS = {
@@ -15,11 +15,11 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("published", SPELLINGS)
 def test_published_files_have_older_names(published):
-    present = TABLES["densenet"]["torchvision"].present(published)
+    present = names_of("densenet")["torchvision"].present(published)
     assert present == SPELLINGS[published]
     assert present in {leaf.key for leaf in correspondence("densenet121", "torchvision")}
 
 
 def test_present_names_stay():
-    present = TABLES["densenet"]["torchvision"].present
+    present = names_of("densenet")["torchvision"].present
     assert all(present(leaf.key) == leaf.key for leaf in correspondence("densenet121", "torchvision"))

@@ -1,0 +1,235 @@
+"""What stopped plain networks from growing deeper, and what let them: a few trainings, compared.
+
+    python -m experiments.degradation                        # plain against residual networks, 20 and 56 layers
+    python -m experiments.degradation --question depth       # the same, over five depths
+    python -m experiments.degradation --question batchnorm   # the learning rates that VGG stands, with and without
+    python -m experiments.degradation --dataset cifar10 --evaluation-split test --data-dir /data/tensorflow_datasets
+
+residual: deeper plain networks are worse, in training error too, so it is not overfitting; residual ones are not (He et
+al. 2016, section 4.2 and Fig. 6). With it, the strength of the gradient that reaches every layer.
+depth: the errors after training, against depth. It shares its trainings with the question before.
+batchnorm: how high a learning rate may be, and what that gains (Ioffe & Szegedy 2015, section 4.2.1).
+
+Each takes minutes on two cores, and goes on where it was when it is interrupted. A budget so small can show an effect
+or fail to; what is printed says which.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import jax.numpy as jnp
+import tyro
+
+from cnn_evolution.analysis.gradients import gradient_norms
+from cnn_evolution.data import train_batches
+from cnn_evolution.data.augment import normalise
+from cnn_evolution.evaluation.results import read_results
+from cnn_evolution.jsonl import read_lines
+from cnn_evolution.training.journal import console
+from cnn_evolution.training.loop import train
+from cnn_evolution.training.recipe import (
+    AugmentConfig,
+    DataConfig,
+    ModelConfig,
+    OptimizerConfig,
+    Recipe,
+    ScheduleConfig,
+)
+from cnn_evolution.training.run import RunOptions, build_model, load_run, train_crop
+from experiments import command_line
+from experiments.degradation_figures import Training, draw_depth, draw_rates, draw_residual
+
+Question = Literal["residual", "depth", "batchnorm"]
+
+RESIDUAL = {"cifar_plain20": 20, "cifar_plain56": 56, "cifar_resnet20": 20, "cifar_resnet56": 56}
+DEPTH = RESIDUAL | {"cifar_resnet32": 32, "cifar_resnet44": 44}
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+GRADIENT_BATCHES = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What depth costs, and what pays for it.
+
+    Attributes:
+      question: residual (plain against residual networks), depth (the same, over more depths) or batchnorm (learning
+        rates with and without batch normalisation).
+      dataset: Name of a data set or path of a prepared one.
+      train_split: Split to train on.
+      evaluation_split: Split to evaluate on.
+      epochs: Passes over the training split, for each training; None for the question's budget on the embedded data
+        set.
+      seed: Everything random derives from it.
+      output_dir: Gets the pictures, their data, and a directory per training; None for runs/degradation/ and the data
+        set.
+      data_dir: Where prepared data sets lie; None for the default place.
+    """
+
+    question: Question = "residual"
+    dataset: str = "mini_ilsvrc"
+    train_split: str = "train"
+    evaluation_split: str = "validation"
+    epochs: float | None = None
+    seed: int = 0
+    output_dir: Path | None = None
+    data_dir: Path | None = None
+
+
+def main() -> None:
+    arguments = tyro.cli(Arguments, prog="python -m experiments.degradation", description=__doc__)
+    directory = arguments.output_dir or Path("runs/degradation") / Path(arguments.dataset).name
+    answer = {"residual": residual, "depth": depth, "batchnorm": batchnorm}[arguments.question]
+    for line in answer(arguments, directory):
+        print(line)
+    console.print(f"the picture: {directory / arguments.question}.png", soft_wrap=True)
+
+
+def residual(arguments: Arguments, directory: Path) -> list[str]:
+    """Plain against residual networks: curves of the errors, and gradients layer by layer."""
+    trainings = [trained(arguments, directory, recipe_of_depth(arguments, name), name) for name in RESIDUAL]
+    gradients = {training.name: gradients_of(training, directory, arguments) for training in trainings}
+    draw_residual(trainings, gradients, directory / "residual")
+    return [
+        *map(error_line, trainings),
+        verdict_on_depth("plain", trainings[0], trainings[1]),
+        verdict_on_depth("residual", trainings[2], trainings[3]),
+    ]
+
+
+def depth(arguments: Arguments, directory: Path) -> list[str]:
+    """Errors after training, against depth."""
+    trainings = [trained(arguments, directory, recipe_of_depth(arguments, name), name) for name in DEPTH]
+    draw_depth(list(zip(DEPTH.values(), trainings, strict=True)), directory / "depth")
+    return [*map(error_line, trainings)]
+
+
+def batchnorm(arguments: Arguments, directory: Path) -> list[str]:
+    """The highest learning rate at which VGG-11 trains, with and without batch normalisation."""
+    names = {"vgg11": "VGG-11", "vgg11_bn": "VGG-11 + BN"}
+    sweeps = {
+        label: [
+            trained(arguments, directory, recipe_of_rate(arguments, name, rate), f"{name}_{rate:g}") for rate in RATES
+        ]
+        for name, label in names.items()
+    }
+    draw_rates(sweeps, RATES, directory / "batchnorm")
+    lines = []
+    for label, trainings in sweeps.items():
+        for rate, training in zip(RATES, trainings, strict=True):
+            outcome = "trains" if training.learns else "does not train"
+            lines.append(f"{label:12} learning rate {rate:5g}: {outcome}, loss {training.final_loss:.2f}")
+    return [*lines, verdict_on_rates(sweeps)]
+
+
+def recipe_of_depth(arguments: Arguments, name: str) -> Recipe:
+    """He et al. 2016, section 4.2, but for the budget: a cosine in place of two steps, and a batch of 64.
+
+    Images are resized to 36 pixels, of which training sees a random 32 (the paper pads CIFAR's 32 by 4).
+    """
+    return Recipe(
+        model=ModelConfig(name=name),
+        data=data_of(arguments),
+        augment=AugmentConfig(crop="fixed_scale", resize=36),
+        optimizer=OptimizerConfig(learning_rate=0.1, weight_decay=1e-4),
+        schedule=ScheduleConfig(name="cosine", warmup_epochs=0.05),
+        epochs=1.0 if arguments.epochs is None else arguments.epochs,
+        batch_size=64,
+        seed=arguments.seed,
+    )
+
+
+def recipe_of_rate(arguments: Arguments, name: str, learning_rate: float) -> Recipe:
+    """A narrow VGG from He's initialisation at a constant learning rate."""
+    return Recipe(
+        model=ModelConfig(name=name, width=0.25, dropout=0.0, initialisation="he"),
+        data=data_of(arguments),
+        augment=AugmentConfig(crop="fixed_scale", resize=36),
+        optimizer=OptimizerConfig(learning_rate=learning_rate, weight_decay=5e-4),
+        schedule=ScheduleConfig(name="constant"),
+        epochs=0.5 if arguments.epochs is None else arguments.epochs,
+        batch_size=32,
+        seed=arguments.seed,
+    )
+
+
+def data_of(arguments: Arguments) -> DataConfig:
+    return DataConfig(
+        dataset=arguments.dataset,
+        train_split=arguments.train_split,
+        evaluation_split=arguments.evaluation_split,
+        size=32,
+        evaluation_resize=36,
+    )
+
+
+def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str) -> Training:
+    """Trains, or finds trained, and reads what the run wrote."""
+    options = options_of(arguments, recipe)
+    train(recipe, directory / name, options)
+    results = {result.config["step"]: result.top1_error for result in read_results(directory / name)}
+    return Training(
+        name=name,
+        metrics=tuple(read_lines(directory / name / "metrics.jsonl")),
+        validation_errors=tuple(sorted(results.items())),
+    )
+
+
+def options_of(arguments: Arguments, recipe: Recipe) -> RunOptions:
+    return RunOptions(
+        data_dir=arguments.data_dir, log_every=10, evaluate_every=recipe.epochs / 5, checkpoint_every=recipe.epochs
+    )
+
+
+def gradients_of(training: Training, directory: Path, arguments: Arguments) -> dict[str, Mapping[str, float]]:
+    """Gradient norms by layer, before the first step and after the last, on the same batches of the training split."""
+    run, state = load_run(directory / training.name, RunOptions(data_dir=arguments.data_dir))
+    stream = train_batches(run.train, batch_size=run.recipe.batch_size, crop=train_crop(run.recipe), seed=1)
+    batches = [
+        (normalise(jnp.asarray(batch["image"]), *run.pixels), jnp.asarray(batch["label"]))
+        for batch in itertools.islice(stream, GRADIENT_BATCHES)
+    ]
+    alone = dataclasses.replace(run.recipe, batch_statistics="per_replica")  # there are no replicas here
+    model = build_model(alone, run.train.num_classes)
+    return {
+        moment: gradient_norms(model, {"params": state.params, "batch_stats": state.batch_stats}, batches)
+        for moment, state in (("initialisation", run.init()), ("end", state))
+    }
+
+
+def error_line(training: Training) -> str:
+    return (
+        f"{training.name:16} top-1 error: training {training.training_error:6.2f}%, "
+        f"validation {training.validation_error:6.2f}%"
+    )
+
+
+def verdict_on_depth(kind: str, shallow: Training, deep: Training) -> str:
+    """Whether the deeper of two networks is worse, in words."""
+    gaps = (deep.training_error - shallow.training_error, deep.validation_error - shallow.validation_error)
+    differences = f"{gaps[0]:+.2f} points in training, {gaps[1]:+.2f} in validation"
+    if min(gaps) > 0:
+        return f"{kind}: the deeper network is worse ({differences})"
+    if max(gaps) <= 0:
+        return f"{kind}: the deeper network is no worse ({differences})"
+    return f"{kind}: this budget does not show whether the deeper network is worse ({differences})"
+
+
+def verdict_on_rates(sweeps: Mapping[str, Sequence[Training]]) -> str:
+    """The highest learning rates at which networks train, in words."""
+    highest = {
+        label: max((rate for rate, training in zip(RATES, trainings, strict=True) if training.learns), default=None)
+        for label, trainings in sweeps.items()
+    }
+    rates = ", ".join(
+        f"{label} trains up to {rate:g}" if rate else f"{label} trains at none" for label, rate in highest.items()
+    )
+    plain, normalised = (rate or 0.0 for rate in highest.values())
+    shown = "batch normalisation stands higher rates" if normalised > plain else "this budget shows no difference"
+    return f"{rates}: {shown}"
+
+
+if __name__ == "__main__":
+    command_line.run(main)
