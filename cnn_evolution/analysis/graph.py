@@ -61,7 +61,7 @@ class Graph:
     Attributes:
       name: Of the network.
       operations: In the order in which the network asks for them.
-      shapes: Shape and dtype of every value.
+      shapes: Of every value, something with `shape` and `dtype`.
       image: The value that holds the images.
       outputs: The values that the network returns.
       parameters: Value of every parameter, by the parameter's path.
@@ -71,7 +71,7 @@ class Graph:
 
     name: str
     operations: tuple[Operation, ...]
-    shapes: tuple[jax.ShapeDtypeStruct, ...]
+    shapes: tuple[Any, ...]
     image: int
     outputs: tuple[int, ...]
     parameters: Mapping[str, int]
@@ -115,6 +115,7 @@ def trace(
     with layers.plain_convolutions(), nn.override_named_call(True), _refusal(name, images.shape):
         closed, (output, parameters, endpoints) = jax.make_jaxpr(run, return_shape=True)(key, images)
     inputs = [tracing.value(variable.aval) for variable in closed.jaxpr.invars]
+    tracing.seen.add(inputs[1])
     values = iter(tracing.inline(closed, inputs, (), 1))
     outputs = tuple(next(values) for _ in jax.tree.leaves(output))
     # JAX flattens dictionaries in the order of their sorted keys.
@@ -174,11 +175,12 @@ class _Trace:
     def __init__(self, name: str):
         self.name = name
         self.operations: list[Operation] = []
-        self.shapes: list[jax.ShapeDtypeStruct] = []
+        self.shapes: list[Any] = []
+        self.seen: set[int] = set()  # values that depend on the images
         self.remarks: list[str] = []
 
     def value(self, aval: Any) -> int:
-        self.shapes.append(jax.ShapeDtypeStruct(getattr(aval, "shape", ()), getattr(aval, "dtype", jnp.float32)))
+        self.shapes.append(aval)
         return len(self.shapes) - 1
 
     def inline(
@@ -201,6 +203,10 @@ class _Trace:
 
     def operation(self, eqn: Any, arguments: list[int], path: tuple[str, ...], repeats: int) -> list[int]:
         name, params = eqn.primitive.name, eqn.params
+        if self.seen.isdisjoint(arguments):  # how weights are drawn is not looked into
+            results = [self.value(variable.aval) for variable in eqn.outvars]
+            self.append(name, arguments, results, params, path, repeats)
+            return results
         if name in CALLS:
             return self.inline(params[CALLS[name]], arguments, path, repeats)
         if name == "scan":
@@ -240,6 +246,8 @@ class _Trace:
         path: tuple[str, ...],
         repeats: int,
     ) -> None:
+        if not self.seen.isdisjoint(inputs):
+            self.seen.update(outputs)
         self.operations.append(Operation(primitive, tuple(inputs), tuple(outputs), params, _module_path(path), repeats))
 
     def remark(self, what: str, path: tuple[str, ...]) -> None:

@@ -1,8 +1,7 @@
 """JAX's primitive operations, sorted by what they mean for cost."""
 
 from collections.abc import Sequence
-
-import jax
+from typing import Any
 
 from cnn_evolution.analysis.graph import Operation
 
@@ -26,12 +25,12 @@ shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh threefr
 POINTWISE = frozenset(_POINTWISE.split())
 
 
-def is_pointwise(operation: Operation, shapes: Sequence[jax.ShapeDtypeStruct]) -> bool:
+def is_pointwise(operation: Operation, shapes: Sequence[Any]) -> bool:
     """Whether an operation is a view, point-wise, or a statistic over channels: whether it has no row of its own."""
     return operation.primitive in VIEWS | POINTWISE and not is_global_pool(operation, shapes)
 
 
-def is_global_pool(operation: Operation, shapes: Sequence[jax.ShapeDtypeStruct]) -> bool:
+def is_global_pool(operation: Operation, shapes: Sequence[Any]) -> bool:
     """Whether an operation reduces maps (N, H, W, C) to (N, C)."""
     return (
         operation.primitive in {"reduce_sum", "reduce_max"}

@@ -82,14 +82,13 @@ def convolve(
         **options,
     )
     dilated = any(d != 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
-    if is_plain() or dilated or options or not _are_maps(lhs, rhs, dimension_numbers):
-        return plain(lhs, rhs)
+    maps = _are_maps(lhs, rhs, dimension_numbers)
     result = jax.eval_shape(plain, lhs, rhs)  # XLA's checks of the operands, with their messages
-    if 0 in result.shape[1:3]:  # XLA would go on with an empty map, whose mean is not a number
+    if maps and 0 in result.shape[1:3]:  # XLA would go on with an empty map, whose mean is not a number
         raise ValueError(
             f"a convolution window of {rhs.shape[:2]} does not fit into a map of {lhs.shape[1:3]} padded by {padding}"
         )
-    if result.size == 0:
+    if is_plain() or dilated or options or not maps or result.size == 0:
         return plain(lhs, rhs)
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], window_strides, padding)

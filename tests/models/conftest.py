@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cnn_evolution as ce
+from cnn_evolution import layers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +41,13 @@ def count(tree) -> int:
 
 @functools.cache
 def _trace(model: nn.Module, size: int) -> Trace:
+    """In one abstract run that makes the weights on the way, with XLA's own convolutions: a quarter of the time."""
     images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    variables = jax.eval_shape(model.init, jax.random.key(0), images)
-    logits, state = jax.eval_shape(lambda v, x: model.apply(v, x, mutable=["endpoints"]), variables, images)
+    with layers.plain_convolutions():
+        logits, state = jax.eval_shape(
+            lambda key, x: model.apply({}, x, rngs={"params": key}, mutable=True), jax.random.key(0), images
+        )
+    variables = {name: state[name] for name in ("params", "batch_stats") if name in state}
     return Trace(model, size, variables, logits, state["endpoints"])
 
 

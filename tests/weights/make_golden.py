@@ -62,8 +62,17 @@ def numbers(peer: Peer, classes: int, size: int) -> tuple[int, int]:
     with torch.device("meta"):
         model = build(peer, classes).eval()
     macs = []
+    # pytorchcv's NASNet pads by a row and a column more, convolves, and cuts them off.
+    cut = {
+        part
+        for unit in model.modules()
+        if type(unit).__name__ == "NasDwsConv" and unit.extra_padding
+        for part in unit.modules()
+    }
 
     def count(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        if layer in cut:
+            output = output[:, :, 1:, 1:]
         outputs = output.numel() // layer.weight.shape[0]
         macs.append(outputs * layer.weight.numel())
 

@@ -125,4 +125,7 @@ PEERS = {
     "se_resnext50_32x4d": Peer("timm", "legacy_seresnext50_32x4d", thorough=True),
     "se_resnext101_32x4d": Peer("timm", "legacy_seresnext101_32x4d"),
     "senet154": Peer("timm", "legacy_senet154"),
+    "nasnet_a_mobile": Peer("pytorchcv", "nasnet_4a1056", size=96, thorough=True),
+    "nasnet_a_large": Peer("timm", "nasnetalarge", size=72),
+    "pnasnet5_large": Peer("timm", "pnasnet5large", size=72, thorough=True),
 }
