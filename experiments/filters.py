@@ -33,7 +33,7 @@ from cnn_evolution.data.decoding import open_pillow
 from cnn_evolution.evaluation.errors import Member
 from cnn_evolution.evaluation.pretrained import pretrained_member
 from cnn_evolution.training.loop import train
-from cnn_evolution.training.recipes import mini_recipe
+from cnn_evolution.training.mini_recipes import mini_recipe
 from cnn_evolution.training.run import RunOptions, load_run
 from cnn_evolution.weights.pretrained import find_weights
 from experiments import command_line

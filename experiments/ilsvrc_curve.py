@@ -4,9 +4,9 @@
     python -m experiments.ilsvrc_curve --seeds 3             # mean and range over three seeds
     python -m experiments.ilsvrc_curve --preset imagenet --data-dir /data/tensorflow_datasets
 
-Every network of a preset trains for the same number of epochs, by `training/recipes.py` (the preset imagenet: by its
-published recipe). Finished networks are not trained again, and an interrupted one continues: the same command goes on
-where it was. The curve is drawn again after every network.
+Every network of a preset trains for the same number of epochs, by `training/mini_recipes.py` (the preset imagenet: by
+its published recipe). Finished networks are not trained again, and an interrupted one continues: the same command goes
+on where it was. The curve is drawn again after every network.
 """
 
 import dataclasses
@@ -20,8 +20,9 @@ import tyro
 from cnn_evolution.evaluation.results import Result, append_result, read_results, summary
 from cnn_evolution.training.journal import console
 from cnn_evolution.training.loop import train
+from cnn_evolution.training.mini_recipes import mini_recipe, smoke_recipe
+from cnn_evolution.training.published_recipes import published_recipe
 from cnn_evolution.training.recipe import Recipe
-from cnn_evolution.training.recipes import mini_recipe, published_recipe, smoke_recipe
 from cnn_evolution.training.run import RunOptions, evaluate_runs
 from experiments import command_line
 from experiments.curve_figure import MeasuredError, draw_curve

@@ -5,9 +5,9 @@
     python -m experiments.train mini-resnet18
     python -m experiments.train resnet50 --model.pretrained torchvision --data.dataset imagefolder --data-dir photos
 
-The first word names a recipe: a network's published one for ImageNet or, with `mini-` in front, its one for the
-embedded data set. Everything in it can be overridden; `... resnet50 --help` explains every field. Started again with
-the same arguments, a run continues from its last checkpoint.
+The first word names a recipe: a network's published one, for ImageNet (or CIFAR-10, if it was made for that), or, with
+`mini-` in front, its one for the embedded data set. Everything in it can be overridden; `... resnet50 --help` explains
+every field. Started again with the same arguments, a run continues from its last checkpoint.
 
 On several hosts, start the same command on each with `--distributed`; see `experiments/launch/`.
 """
@@ -21,8 +21,9 @@ import tyro
 
 from cnn_evolution.evaluation.results import summary
 from cnn_evolution.training.loop import train
+from cnn_evolution.training.mini_recipes import mini_recipes
+from cnn_evolution.training.published_recipes import published_recipes
 from cnn_evolution.training.recipe import Recipe
-from cnn_evolution.training.recipes import mini_recipes, published_recipes
 from cnn_evolution.training.run import RunOptions
 from experiments import command_line
 

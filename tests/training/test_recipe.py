@@ -3,8 +3,9 @@ import json
 
 import pytest
 
+from cnn_evolution.training.mini_recipes import mini_recipes
+from cnn_evolution.training.published_recipes import published_recipes
 from cnn_evolution.training.recipe import ModelConfig, OptimizerConfig, Recipe, differences, from_json, to_json
-from cnn_evolution.training.recipes import mini_recipes, published_recipes
 
 
 @pytest.mark.parametrize(
