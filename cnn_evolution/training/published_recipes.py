@@ -349,10 +349,12 @@ def published_recipe(name: str) -> Recipe:
     """The recipe with which the network `name` was published, at the size it was published for.
 
     Raises:
-      ValueError: There is no such network.
+      ValueError: There is no such network, or no recipe for its family.
     """
     spec = model_info(name)
-    recipe = _BY_NAME.get(name) or _BY_MODULE[spec.module]
+    recipe = _recipe_of_family(name)
+    if recipe is None:
+        raise ValueError(f"there is no published recipe for {name!r}; give `experiments.train` another's")
     if recipe.data.dataset == "cifar10":
         evaluation_resize = spec.input_size
     elif spec.module == "efficientnet":  # the authors' code leaves out 16 pixels at every side
@@ -367,5 +369,9 @@ def published_recipe(name: str) -> Recipe:
 
 
 def published_recipes() -> dict[str, Recipe]:
-    """The published recipe of every network in the catalogue, in order of history."""
-    return {name: published_recipe(name) for name in list_models()}
+    """The published recipe of every network that has one, in order of history."""
+    return {name: published_recipe(name) for name in list_models() if _recipe_of_family(name)}
+
+
+def _recipe_of_family(name: str) -> Recipe | None:
+    return _BY_NAME.get(name) or _BY_MODULE.get(model_info(name).module)
