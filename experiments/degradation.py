@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import tyro
 
 from cnn_evolution.analysis.gradients import gradient_norms
-from cnn_evolution.data import train_batches
+from cnn_evolution.data import open_source, train_batches
 from cnn_evolution.data.augment import normalise
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
@@ -125,9 +125,10 @@ def batchnorm(arguments: Arguments, directory: Path) -> list[str]:
 
 
 def recipe_of_depth(arguments: Arguments, name: str) -> Recipe:
-    """He et al. 2016, section 4.2, but for the budget: a cosine in place of two steps, and a batch of 64.
+    """He et al. 2016, section 4.2, but for the budget.
 
-    Images are resized to 36 pixels, of which training sees a random 32 (the paper pads CIFAR's 32 by 4).
+    A short warm-up and a cosine take the place of two steps, and the batch is 64 images instead of 128. Images are
+    resized to 36 pixels, of which training sees a random 32 (the paper pads CIFAR's 32 by 4 on each side).
     """
     return Recipe(
         model=ModelConfig(name=name),
@@ -174,6 +175,7 @@ def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str) ->
         name=name,
         metrics=tuple(read_lines(directory / name / "metrics.jsonl")),
         validation_errors=tuple(sorted(results.items())),
+        classes=open_source(recipe.data.dataset, recipe.data.train_split, data_dir=arguments.data_dir).num_classes,
     )
 
 
@@ -227,8 +229,9 @@ def verdict_on_rates(sweeps: Mapping[str, Sequence[Training]]) -> str:
         f"{label} trains up to {rate:g}" if rate else f"{label} trains at none" for label, rate in highest.items()
     )
     plain, normalised = (rate or 0.0 for rate in highest.values())
-    shown = "batch normalisation stands higher rates" if normalised > plain else "this budget shows no difference"
-    return f"{rates}: {shown}"
+    if normalised == plain:
+        return f"{rates}: this budget shows no difference"
+    return f"{rates}: batch normalisation stands {'higher' if normalised > plain else 'lower'} rates"
 
 
 if __name__ == "__main__":

@@ -21,11 +21,13 @@ class Training:
       name: Of the run.
       metrics: Lines of metrics, with the step, the loss and the batch's top-1 error in percent.
       validation_errors: Steps and top-1 errors of the evaluation split in percent.
+      classes: Number of classes.
     """
 
     name: str
     metrics: tuple[Mapping[str, float], ...]
     validation_errors: tuple[tuple[int, float], ...]
+    classes: int
 
     @property
     def training_error(self) -> float:
@@ -44,8 +46,11 @@ class Training:
 
     @property
     def learns(self) -> bool:
-        """Whether the loss ends finite and lower than it began, by a tenth at least."""
-        return math.isfinite(self.final_loss) and self.final_loss < 0.9 * self.metrics[0]["loss"]
+        """Whether the loss ends finite and a tenth lower, at least, than that of equal chances for all classes.
+
+        The loss at the start is no measure: one that explodes and comes back to chance has fallen too.
+        """
+        return math.isfinite(self.final_loss) and self.final_loss < 0.9 * math.log(self.classes)
 
     def smoothed(self, quantity: str) -> tuple[list[float], list[float]]:
         """Steps, and the mean of a metric over the nearest lines, a tenth of all."""
@@ -192,12 +197,13 @@ def _rates(sweeps: Mapping[str, Sequence[Training]], rates: Sequence[float]) -> 
     ends.set_xscale("log")
     ends.set_xlabel("learning rate (crosses: does not train)")
     for axes in (curves, ends):
-        axes.legend(frameon=False)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False)
     return figure
 
 
 def _mark_failures(axes: Axes, rates: Sequence[float], colour: str) -> None:
-    """Crosses at the upper edge, for losses that are not finite or did not fall."""
+    """Crosses at the upper edge, for losses that are not finite or no better than chance."""
     axes.plot(
         rates,
         [0.97] * len(rates),

@@ -1,5 +1,6 @@
 """How strong the learning signal is that reaches every layer."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -32,31 +33,33 @@ def gradient_norms(
     Raises:
       ValueError: There is no batch.
     """
-
-    @jax.jit
-    def norms(params: Any, images: Array, labels: Array) -> dict[str, Array]:
-        def loss(params: Any) -> Array:
-            logits, _ = model.apply(
-                {**variables, "params": params},
-                images,
-                train=True,
-                rngs={"dropout": jax.random.key(0)},
-                mutable=["batch_stats"],
-            )
-            return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-
-        flat = traverse_util.flatten_dict(jax.grad(loss)(params), sep="/")
-        return {
-            path.removesuffix("/kernel"): jnp.linalg.norm(value.ravel())
-            for path, value in flat.items()
-            if path.endswith("/kernel")
-        }
-
     found, size = [], 0
     for images, labels in batches:
-        found.append(jax.device_get(norms(variables["params"], images, labels)))
+        found.append(jax.device_get(_norms(model, dict(variables), images, labels)))
         size = images.shape[1]
     if not found:
         raise ValueError("there is no batch to compute gradients of; expected at least one")
     order = [layer.name for layer in cost(model, size).layers if layer.name in found[0]]
     return {name: float(np.mean([batch[name] for batch in found])) for name in order}
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _norms(model: nn.Module, variables: dict[str, Any], images: Array, labels: Array) -> dict[str, Array]:
+    """One batch's, in no order; of its own, so that the same network is compiled once for all its weights."""
+
+    def loss(params: Any) -> Array:
+        logits, _ = model.apply(
+            {**variables, "params": params},
+            images,
+            train=True,
+            rngs={"dropout": jax.random.key(0)},
+            mutable=["batch_stats"],
+        )
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+    flat = traverse_util.flatten_dict(jax.grad(loss)(variables["params"]), sep="/")
+    return {
+        path.removesuffix("/kernel"): jnp.linalg.norm(value.ravel())
+        for path, value in flat.items()
+        if path.endswith("/kernel")
+    }

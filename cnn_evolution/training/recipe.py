@@ -7,6 +7,7 @@ one.
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from typing import Any, Literal
@@ -226,7 +227,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        _check(self.epochs > 0, "epochs", self.epochs, "a number above 0")
+        _check(0 < self.epochs < math.inf, "epochs", self.epochs, "a finite number above 0")
         _check(self.batch_size > 0, "batch_size", self.batch_size, "a number of images above 0")
         _check(
             self.accumulate_steps > 0 and self.batch_size % self.accumulate_steps == 0,

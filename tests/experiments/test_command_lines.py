@@ -76,7 +76,17 @@ def test_runs_are_evaluated_alone_and_together(smoke):
 
 @pytest.mark.parametrize(
     "module",
-    ["train", "evaluate", "evaluate_pretrained", "ilsvrc_curve", "list_models", "benchmark", "cost_table", "filters"],
+    [
+        "train",
+        "evaluate",
+        "evaluate_pretrained",
+        "ilsvrc_curve",
+        "list_models",
+        "benchmark",
+        "cost_table",
+        "filters",
+        "degradation",
+    ],
 )
 def test_help_explains(module):
     assert "--help" in run(module, "--help")

@@ -92,3 +92,25 @@ def initialise() -> Callable[[nn.Module, int], dict]:
         return jax.jit(model.init)(jax.random.key(0, impl="rbg"), jnp.zeros((1, size, size, 3)))["params"]
 
     return params
+
+
+@pytest.fixture(scope="session")
+def called() -> Callable[..., dict[str, nn.Module]]:
+    """Every module that images meet in a network, by path, as it was configured; from shapes alone."""
+
+    def modules(model: nn.Module, size: int, *, train: bool = False) -> dict[str, nn.Module]:
+        found = {}
+
+        def record(call, args, kwargs, context):
+            found["/".join(context.module.path)] = context.module
+            return call(*args, **kwargs)
+
+        keys = {"params": jax.random.key(0), "dropout": jax.random.key(1)}
+        with nn.intercept_methods(record), layers.plain_convolutions():
+            jax.eval_shape(
+                lambda x: model.apply({}, x, train=train, rngs=keys, mutable=True),
+                jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32),
+            )
+        return found
+
+    return modules

@@ -38,6 +38,7 @@ def test_differences_name_fields_and_values():
     ("change", "message"),
     [
         ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": float("inf")}, "epochs is inf; expected a finite number"),
         ({"batch_size": 10, "accumulate_steps": 3}, "a divisor of batch_size, 10"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"seed": -1}, "seed is -1"),

@@ -1,0 +1,407 @@
+"""What depth costs and what pays for it: verdicts, pictures, recipes, and every question once on a few images."""
+
+import csv
+import dataclasses
+import functools
+import math
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnn_evolution as ce
+from cnn_evolution.models import MODELS
+from experiments import degradation as command
+from experiments.degradation_figures import Training, draw_depth, draw_rates, draw_residual
+
+CHANCE = math.log(10)  # the loss of equal chances for ten classes
+
+
+def training(name="cifar_plain20", losses=(2.0, 1.0), errors=None, validation=((5, 80.0), (10, 60.0))):
+    """A run with a line of metrics every ten steps, on ten classes."""
+    errors = errors or [50.0] * len(losses)
+    lines = zip(losses, errors, strict=True)
+    metrics = tuple({"step": 10 * i, "loss": loss, "top1_error": error} for i, (loss, error) in enumerate(lines, 1))
+    return Training(name=name, metrics=metrics, validation_errors=tuple(validation), classes=10)
+
+
+def ended(training_error, validation_error):
+    return training(errors=[90.0, training_error], validation=[(10, validation_error)])
+
+
+@pytest.mark.parametrize(
+    ("shallow", "deep", "words"),
+    [
+        ((30, 40), (35, 41), "the deeper network is worse (+5.00 points in training, +1.00 in validation)"),
+        ((30, 40), (25, 39.5), "the deeper network is no worse (-5.00 points in training, -0.50 in validation)"),
+        ((30, 40), (30, 40), "the deeper network is no worse (+0.00 points in training, +0.00 in validation)"),
+        ((30, 40), (25, 41), "this budget does not show whether the deeper network is worse (-5.00 points"),
+        ((30, 40), (35, 40), "this budget does not show whether the deeper network is worse (+5.00 points"),
+    ],
+)
+def test_a_deeper_network_is_worse_only_if_it_is_in_training_and_validation(shallow, deep, words):
+    verdict = command.verdict_on_depth("plain", ended(*shallow), ended(*deep))
+    assert verdict.startswith(f"plain: {words}")
+
+
+def test_errors_are_said_in_percent():
+    line = command.error_line(ended(12.345, 6.0))
+    assert line.split() == ["cifar_plain20", "top-1", "error:", "training", "12.35%,", "validation", "6.00%"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "learns"),
+    [
+        ((2.3, 2.0, 1.0), True),
+        ((CHANCE, 0.89 * CHANCE), True),
+        ((CHANCE, 0.91 * CHANCE), False),
+        ((CHANCE, CHANCE), False),
+        ((1e4, 50.0, CHANCE, CHANCE), False),  # it exploded and came back to chance
+        ((2.0, math.nan), False),
+        ((2.0, math.inf), False),
+        ((math.nan, math.nan), False),
+        ((*[1.0] * 9, math.nan, 1.0), False),  # among the last fifth
+        ((0.5,), True),
+    ],
+)
+def test_a_network_learns_if_its_loss_ends_finite_and_clearly_below_chance(losses, learns):
+    assert training(losses=losses).learns is learns
+
+
+def test_errors_of_training_are_those_of_the_last_fifth_and_of_validation_the_last():
+    run = training(losses=[9.0] * 8 + [2.0, 4.0], errors=[90.0] * 8 + [20.0, 30.0])
+    assert (run.training_error, run.final_loss, run.validation_error) == (25.0, 3.0, 60.0)
+
+
+def test_a_single_line_is_its_own_last_fifth():
+    assert training(losses=[1.5], errors=[40.0]).training_error == 40.0
+
+
+def test_curves_are_smoothed_over_a_tenth_of_the_lines_and_keep_their_trend():
+    losses = np.arange(40.0)
+    steps, values = training(losses=losses).smoothed("loss")
+    assert steps == [10 * i for i in range(1, 41)]
+    assert values[2:-2] == losses[2:-2].tolist()  # the mean of two lines before to two lines after
+    assert (values[0], values[-1]) == (1.0, 38.0)
+    spike = training(losses=[0.0] * 20 + [5.0] + [0.0] * 19).smoothed("loss")[1]
+    assert spike[18:23] == [1.0] * 5 and sum(spike) == 5.0
+
+
+def sweep(flags):
+    """A run for every rate, which trains where the flag is 1."""
+    return [training(losses=(CHANCE, 1.0 if flag == "1" else math.nan)) for flag in flags]
+
+
+@pytest.mark.parametrize(
+    ("plain", "normalised", "words"),
+    [
+        ("111000", "111110", "A trains up to 0.03, B trains up to 0.3: batch normalisation stands higher rates"),
+        ("001100", "111100", "A trains up to 0.1, B trains up to 0.1: this budget shows no difference"),
+        ("111110", "111000", "A trains up to 0.3, B trains up to 0.03: batch normalisation stands lower rates"),
+        ("000000", "100000", "A trains at none, B trains up to 0.003: batch normalisation stands higher rates"),
+        ("000000", "000000", "A trains at none, B trains at none: this budget shows no difference"),
+    ],
+)
+def test_batch_normalisation_is_judged_by_the_highest_rate_at_which_a_network_trains(plain, normalised, words):
+    assert command.verdict_on_rates({"A": sweep(plain), "B": sweep(normalised)}) == words
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def check_files(paths, stem):
+    """A picture in two formats and its numbers, and nothing else; returns the picture's words and the numbers."""
+    png, svg, numbers = paths
+    assert [path.name for path in paths] == [f"{stem}.{kind}" for kind in ("png", "svg", "csv")]
+    assert sorted(png.parent.iterdir()) == sorted(paths)
+    with Image.open(png) as picture:
+        assert min(picture.size) > 700
+    return svg.read_text(), rows_of(numbers)
+
+
+FOUR = [
+    training(name, losses=(2.0, 1.0 + i), errors=(90.0, 50.1 + i), validation=((5, 81.7), (20, 60.3 + i)))
+    for i, name in enumerate(command.RESIDUAL)
+]
+GRADIENTS = {
+    run.name: {moment: {"conv1": 0.1 + i, "fc": 1e-9} for moment in ("initialisation", "end")}
+    for i, run in enumerate(FOUR)
+}
+
+
+def test_the_residual_picture_has_every_error_and_every_gradient_norm_exactly(tmp_path):
+    words, rows = check_files(draw_residual(FOUR, GRADIENTS, tmp_path / "residual"), "residual")
+    assert "plain20, training" in words and "resnet56, validation" in words and "resnet20, initialisation" in words
+    found = [tuple(row.values()) for row in rows if row["network"] == "cifar_resnet20"]
+    assert found == [
+        ("cifar_resnet20", "training top-1 error (%)", "10", "90.0", ""),
+        ("cifar_resnet20", "training top-1 error (%)", "20", "52.1", ""),
+        ("cifar_resnet20", "validation top-1 error (%)", "5", "81.7", ""),
+        ("cifar_resnet20", "validation top-1 error (%)", "20", "62.3", ""),
+        ("cifar_resnet20", "gradient norm of layer, initialisation", "1", "2.1", "conv1"),
+        ("cifar_resnet20", "gradient norm of layer, initialisation", "2", "1e-09", "fc"),
+        ("cifar_resnet20", "gradient norm of layer, end", "1", "2.1", "conv1"),
+        ("cifar_resnet20", "gradient norm of layer, end", "2", "1e-09", "fc"),
+    ]
+    assert len(rows) == 4 * len(found)
+
+
+def test_the_picture_of_a_residual_network_whose_loss_is_not_finite_is_drawn_too(tmp_path):
+    broken = dataclasses.replace(FOUR[1], metrics=training(losses=(math.nan, math.inf)).metrics)
+    gradients = GRADIENTS | {
+        broken.name: {moment: {"conv1": math.nan, "fc": 0.0} for moment in ("initialisation", "end")}
+    }
+    _, rows = check_files(draw_residual([FOUR[0], broken, *FOUR[2:]], gradients, tmp_path / "residual"), "residual")
+    norms = [row["value"] for row in rows if row["network"] == broken.name and row["quantity"].startswith("gradient")]
+    assert norms == ["nan", "0.0", "nan", "0.0"]
+
+
+def test_the_depth_picture_has_the_errors_after_training_by_depth_exactly(tmp_path):
+    words, rows = check_files(draw_depth(list(zip((20, 56, 20, 56), FOUR, strict=True)), tmp_path / "depth"), "depth")
+    assert "plain, training" in words and "residual, validation" in words
+    assert [tuple(row.values()) for row in rows] == [
+        ("cifar_plain20", "20", "50.1", "60.3"),
+        ("cifar_plain56", "56", "51.1", "61.3"),
+        ("cifar_resnet20", "20", "52.1", "62.3"),
+        ("cifar_resnet56", "56", "53.1", "63.3"),
+    ]
+
+
+def test_the_rates_picture_has_every_loss_exactly_and_finite_or_not(tmp_path):
+    rates = (0.01, 0.1, 1.0)
+    plain = [training(losses=losses) for losses in ((2.0, 1.25), (2.0, math.nan), (math.inf, math.nan))]
+    normalised = [training(losses=losses) for losses in ((2.0, 1.5), (2.0, 0.7), (2.0, 2.5))]
+    drawn = draw_rates({"VGG-11": plain, "VGG-11 + BN": normalised}, rates, tmp_path / "batchnorm")
+    words, rows = check_files(drawn, "batchnorm")
+    assert "VGG-11 at 0.01, its highest" in words and "VGG-11 + BN at 0.1, its highest" in words
+    assert [tuple(row.values()) for row in rows] == [
+        ("VGG-11", "0.01", "True", "10", "2.0"),
+        ("VGG-11", "0.01", "True", "20", "1.25"),
+        ("VGG-11", "0.1", "False", "10", "2.0"),
+        ("VGG-11", "0.1", "False", "20", "nan"),
+        ("VGG-11", "1.0", "False", "10", "inf"),
+        ("VGG-11", "1.0", "False", "20", "nan"),
+        ("VGG-11 + BN", "0.01", "True", "10", "2.0"),
+        ("VGG-11 + BN", "0.01", "True", "20", "1.5"),
+        ("VGG-11 + BN", "0.1", "True", "10", "2.0"),
+        ("VGG-11 + BN", "0.1", "True", "20", "0.7"),
+        ("VGG-11 + BN", "1.0", "False", "10", "2.0"),
+        ("VGG-11 + BN", "1.0", "False", "20", "2.5"),
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_rates_picture_is_drawn_even_if_nothing_trains(tmp_path):
+    sweeps = {"VGG-11": sweep("000000"), "VGG-11 + BN": sweep("000000")}
+    words, rows = check_files(draw_rates(sweeps, command.RATES, tmp_path / "batchnorm"), "batchnorm")
+    assert "its highest" not in words and "crosses: does not train" in words
+    assert {row["trains"] for row in rows} == {"False"}
+
+
+ARGUMENTS = command.Arguments()
+
+
+def test_networks_of_both_kinds_are_compared_at_the_same_depths_shallow_before_deep():
+    assert list(command.RESIDUAL.items()) == [
+        ("cifar_plain20", 20),
+        ("cifar_plain56", 56),
+        ("cifar_resnet20", 20),
+        ("cifar_resnet56", 56),
+    ]
+    assert command.RESIDUAL.items() < command.DEPTH.items()
+
+
+@pytest.mark.parametrize(("name", "depth"), command.DEPTH.items())
+def test_the_depth_is_the_number_of_layers_with_weights(name, depth):
+    assert len(ce.cost(ce.create_model(name), 32).of_kind("conv", "fc")) == depth
+
+
+def test_networks_of_all_depths_train_as_in_section_4_2_but_for_the_budget():
+    recipe = command.recipe_of_depth(ARGUMENTS, "cifar_resnet56")
+    optimizer = recipe.optimizer
+    assert (optimizer.name, optimizer.learning_rate, optimizer.momentum, optimizer.weight_decay) == (
+        "sgd",
+        0.1,
+        0.9,
+        1e-4,
+    )
+    assert not optimizer.nesterov and not optimizer.clip_norm
+    assert (recipe.data.size, recipe.augment.flip, recipe.label_smoothing, recipe.ema_decay) == (32, True, 0, 0)
+    assert recipe.augment.crop == "fixed_scale" and recipe.augment.resize == 36
+    assert recipe.augment.mixup == recipe.augment.cutmix == recipe.augment.pca_noise == 0
+    assert recipe.model.width == 1 and recipe.model.dropout is None
+
+
+def test_only_the_network_differs_between_depths_and_only_the_rate_between_rates():
+    depths = [command.recipe_of_depth(ARGUMENTS, name) for name in command.DEPTH]
+    assert [recipe.model.name for recipe in depths] == list(command.DEPTH)
+    assert all(dataclasses.replace(recipe, model=depths[0].model) == depths[0] for recipe in depths)
+    rates = [command.recipe_of_rate(ARGUMENTS, "vgg11", rate) for rate in command.RATES]
+    assert [recipe.optimizer.learning_rate for recipe in rates] == list(command.RATES)
+    assert all(dataclasses.replace(recipe, optimizer=rates[0].optimizer) == rates[0] for recipe in rates)
+    normalised = command.recipe_of_rate(ARGUMENTS, "vgg11_bn", command.RATES[0])
+    renamed = dataclasses.replace(normalised.model, name="vgg11")
+    assert dataclasses.replace(normalised, model=renamed) == rates[0]
+
+
+def test_rates_are_constant_and_their_networks_start_alike_without_dropout():
+    recipe = command.recipe_of_rate(ARGUMENTS, "vgg11", 0.3)
+    assert (recipe.schedule.name, recipe.schedule.warmup_epochs) == ("constant", 0)
+    assert (recipe.model.initialisation, recipe.model.dropout) == ("he", 0)
+    assert sorted(command.RATES) == list(command.RATES)
+
+
+def both_recipes(arguments):
+    return command.recipe_of_depth(arguments, "cifar_plain20"), command.recipe_of_rate(arguments, "vgg11", 0.1)
+
+
+def test_every_question_has_its_own_budget_unless_one_is_given():
+    assert [recipe.epochs for recipe in both_recipes(ARGUMENTS)] == [1.0, 0.5]
+    assert [recipe.epochs for recipe in both_recipes(command.Arguments(epochs=7.5))] == [7.5, 7.5]
+
+
+def test_the_data_set_its_splits_and_the_seed_are_the_users():
+    arguments = command.Arguments(dataset="cifar10", train_split="train[:90%]", evaluation_split="test", seed=3)
+    for recipe in both_recipes(arguments):
+        assert (recipe.data.dataset, recipe.data.train_split, recipe.data.evaluation_split, recipe.seed) == (
+            "cifar10",
+            "train[:90%]",
+            "test",
+            3,
+        )
+
+
+def test_a_run_is_evaluated_five_times_and_saved_at_its_end(tmp_path):
+    arguments = command.Arguments(epochs=10, data_dir=tmp_path)
+    options = command.options_of(arguments, command.recipe_of_depth(arguments, "cifar_plain20"))
+    assert (options.evaluate_every, options.checkpoint_every, options.data_dir) == (2, 10, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """64 images of two colours to train on, and 8 to evaluate on."""
+    directory = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for split, number in (("train", 32), ("validation", 4)):
+        for channel, name in enumerate(("blue", "red")):
+            (directory / split / name).mkdir(parents=True)
+            for i in range(number):
+                pixels = rng.integers(0, 128, (36, 36, 3), np.uint8)
+                pixels[..., channel] += 127
+                Image.fromarray(pixels).save(directory / split / name / f"{i}.png")
+    return directory
+
+
+@pytest.fixture
+def answer(images, monkeypatch, capsys):
+    """Runs the command on the few images; returns what it prints."""
+
+    def run(question, directory, *arguments, epochs=10):
+        data = ["--dataset", "imagefolder", "--data-dir", str(images), "--epochs", str(epochs)]
+        options = ["--question", question, *data, "--output-dir", str(directory), *arguments]
+        monkeypatch.setattr(sys, "argv", ["x", *options])
+        command.main()
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The networks with as few layers as tell plain from residual, and without from with batch normalisation."""
+    changes = {
+        name: {"depths": (1 if "56" in name else 0,), "features": (8,), "stem": ((8, 3),)} for name in command.RESIDUAL
+    }
+    changes |= {name: {"depths": (1, 0, 0, 0, 0)} for name in ("vgg11", "vgg11_bn")}
+    for name, fields in changes.items():
+        build = functools.partial(MODELS[name].build, **fields)
+        monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], build=build))
+    monkeypatch.setattr(command, "DEPTH", command.RESIDUAL)
+
+
+def trained_when(directory):
+    return {path: path.stat().st_mtime_ns for path in directory.rglob("metrics.jsonl")}
+
+
+@pytest.mark.usefixtures("small")
+def test_plain_and_residual_networks_are_compared_and_shared_with_the_question_of_depth(answer, tmp_path):
+    lines = answer("residual", tmp_path)
+    assert [line.split(":")[0].split()[0] for line in lines] == [*command.RESIDUAL, "plain", "residual"]
+    assert all("the deeper network is" in line or "this budget does not show" in line for line in lines[4:])
+
+    rows = [row for row in rows_of(tmp_path / "residual.csv") if row["network"] == "cifar_plain56"]
+    steps = [int(row["step or layer"]) for row in rows if row["quantity"] == "validation top-1 error (%)"]
+    assert steps == [2, 4, 6, 8, 10]
+    for moment in ("initialisation", "end"):
+        norms = [row for row in rows if row["quantity"] == f"gradient norm of layer, {moment}"]
+        assert [row["name"] for row in norms] == [
+            "conv1",
+            "stage1_block1/conv1",
+            "stage1_block1/conv2",
+            "fc",
+        ]
+        assert all(float(row["value"]) > 0 for row in norms)
+
+    before = trained_when(tmp_path)
+    assert len(before) == 4
+    assert answer("depth", tmp_path) == lines[:4]
+    assert [row["depth"] for row in rows_of(tmp_path / "depth.csv")] == ["20", "56", "20", "56"]
+    assert trained_when(tmp_path) == before
+
+    with pytest.raises(ValueError, match=r"a run of another recipe.*epochs: 5.0 against 10.0"):
+        answer("residual", tmp_path, epochs=5)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_rates_that_vgg_stands_are_swept_once(answer, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "RATES", (0.01, 1e30))
+    lines = answer("batchnorm", tmp_path)
+    assert [line.split(":")[0] for line in lines[:4]] == [
+        f"{label:12} learning rate {rate:5g}" for label in ("VGG-11", "VGG-11 + BN") for rate in (0.01, 1e30)
+    ]
+    assert "VGG-11 trains up to 0.01" in lines[4]
+    rows = [row for row in rows_of(tmp_path / "batchnorm.csv") if row["network"] == "VGG-11"]
+    assert [(row["learning rate"], row["trains"], row["step"]) for row in rows] == [
+        ("0.01", "True", "10"),
+        ("0.01", "True", "20"),
+        ("1e+30", "False", "10"),
+        ("1e+30", "False", "20"),
+    ]
+    assert not math.isfinite(float(rows[-1]["loss"]))
+
+    before = trained_when(tmp_path)
+    assert {path.parent.name for path in before} == {"vgg11_0.01", "vgg11_1e+30", "vgg11_bn_0.01", "vgg11_bn_1e+30"}
+    assert answer("batchnorm", tmp_path) == lines
+    assert trained_when(tmp_path) == before
+
+
+@pytest.mark.parametrize("question", ["residual", "depth", "batchnorm"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "mini_ilsvrk"], "unknown data set 'mini_ilsvrk': did you mean mini_ilsvrc"),
+        (["--data-dir", "missing"], "data_dir missing is not a directory"),
+        (["--dataset", "cifar10", "--data-dir", "missing"], "tfds build cifar10"),
+        (["--evaluation-split", "test"], "unknown split 'test' .* valid are train, validation"),
+        (["--epochs", "0"], r"epochs is 0.0; expected a finite number above 0"),
+        (["--epochs", "-1"], r"epochs is -1.0; expected a finite number above 0"),
+        (["--epochs", "nan"], r"epochs is nan; expected a finite number above 0"),
+        (["--epochs", "inf"], r"epochs is inf; expected a finite number above 0"),
+        (["--seed", "-1"], "seed is -1; expected a whole number of at least 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_named_with_what_is_valid_and_nothing_is_written(answer, question, arguments, message, tmp_path):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        answer(question, tmp_path / "out", *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_question_is_refused_with_the_known_ones(answer, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        answer("width", tmp_path / "out")
+    assert "residual" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
