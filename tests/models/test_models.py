@@ -120,10 +120,8 @@ NUMBERS = {
     "pnasnet5_large": (86_057_668, 0, 24937.40),
 }
 
-# One worker takes all tests of a network, which share its traces.
-every_model = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in MODELS]
-)
+# The scope puts all tests of a network next to each other, so that they share its traces.
+every_model = pytest.mark.parametrize("name", MODELS, scope="module")
 
 
 def smallest(name: str) -> tuple[nn.Module, int]:

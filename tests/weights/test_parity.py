@@ -28,14 +28,16 @@ def golden(name: str) -> dict[str, np.ndarray]:
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:
-    """One worker takes all tests of a network, which share its forward pass; very deep networks wait for `-m slow`."""
-    deep = len(golden(name)["statistics"]) > DEEP and not PEERS[name].thorough
-    return [pytest.mark.xdist_group(name), *([pytest.mark.slow] if deep else [])]
+    """Very deep networks wait for `-m slow`."""
+    return [pytest.mark.slow] if len(golden(name)["statistics"]) > DEEP and not PEERS[name].thorough else []
 
 
+# The scope puts all tests of a network next to each other, so that they share its forward pass.
 MARKED = {name: pytest.param(name, marks=marks(name)) for name in PEERS}
-every_peer = pytest.mark.parametrize("name", MARKED.values())
-thorough = pytest.mark.parametrize("name", [param for name, param in MARKED.items() if PEERS[name].thorough])
+every_peer = pytest.mark.parametrize("name", MARKED.values(), scope="module")
+thorough = pytest.mark.parametrize(
+    "name", [param for name, param in MARKED.items() if PEERS[name].thorough], scope="module"
+)
 
 
 def options(name: str) -> dict:
@@ -67,7 +69,7 @@ def forward(name: str, variables: dict, x: jax.Array, **kwargs) -> tuple[list[ja
     return [logits, *state.get("aux_logits", {}).values()], state.get("batch_stats", {})
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def trained(name: str) -> tuple[list[np.ndarray], dict]:
     """In float32, or in float64 where torch's own float32 is not precise."""
     dtype = np.float32 if golden(name)["precise"] else np.float64
