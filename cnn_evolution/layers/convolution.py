@@ -62,8 +62,8 @@ def convolve(
 ) -> Array:
     """`lax.conv_general_dilated`, in a form that is fast on a CPU when it is lowered for one.
 
-    That form covers 2-D convolutions of (N, H, W, C) in one floating type without dilation; the rest, and everything
-    within `plain_convolutions()`, is XLA's own. Gradients of any order are defined; forward
+    That form covers 2-D convolutions of (N, H, W, C) in one floating type without dilation; the rest, grouped kernels
+    in float64, and everything within `plain_convolutions()`, are XLA's own. Gradients of any order are defined; forward
     mode (`jax.jvp`) raises `TypeError` except within `plain_convolutions()`. A CPU ignores `precision`: it multiplies
     in full. Within `jax.shard_map` it needs `check_vma=False`, which `jax.pmap` implies.
 
@@ -88,7 +88,9 @@ def convolve(
         raise ValueError(
             f"a convolution window of {rhs.shape[:2]} does not fit into a map of {lhs.shape[1:3]} padded by {padding}"
         )
-    if is_plain() or dilated or options or not maps or result.size == 0:
+    # XLA gives no fast kernel the blocks of groups in float64, and compiles each: SENet-154 in 104 s instead of 5.
+    slow_blocks = lhs.dtype == jnp.float64 and 1 < feature_group_count < lhs.shape[-1]
+    if is_plain() or dilated or options or not maps or result.size == 0 or slow_blocks:
         return plain(lhs, rhs)
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], window_strides, padding)

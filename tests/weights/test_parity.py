@@ -19,25 +19,15 @@ from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, t
 from tests.weights import drawn
 from tests.weights.peers import CLASSES, GOLDEN, PEERS, TOLERANCE
 
-DEEP = 200  # running statistics: more than a hundred normalisations
-
 
 @functools.cache
 def golden(name: str) -> dict[str, np.ndarray]:
     return dict(np.load(GOLDEN / f"{name}.npz"))
 
 
-def marks(name: str) -> list[pytest.MarkDecorator]:
-    """Very deep networks wait for `-m slow`."""
-    return [pytest.mark.slow] if len(golden(name)["statistics"]) > DEEP and not PEERS[name].thorough else []
-
-
 # The scope puts all tests of a network next to each other, so that they share its forward pass.
-MARKED = {name: pytest.param(name, marks=marks(name)) for name in PEERS}
-every_peer = pytest.mark.parametrize("name", MARKED.values(), scope="module")
-thorough = pytest.mark.parametrize(
-    "name", [param for name, param in MARKED.items() if PEERS[name].thorough], scope="module"
-)
+every_peer = pytest.mark.parametrize("name", PEERS, scope="module")
+thorough = pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.thorough], scope="module")
 
 
 def options(name: str) -> dict:
@@ -127,18 +117,20 @@ def test_evaluation_with_measured_statistics_is_the_peers(name):
 def test_gradients_of_the_first_and_last_kernels_are_the_peers(name):
     """In float64, because in float32 rounding turns some ReLUs on or off, and the gradient is not continuous there."""
     peer = PEERS[name]
+    expected = {key.removeprefix("gradient/"): x for key, x in golden(name).items() if key.startswith("gradient/")}
+    assert len(expected) == 2
     with jax.enable_x64(True):
         variables, x = jax.tree.map(np.float64, (weights(name), images(name)))
+        flat = traverse_util.flatten_dict(variables)
 
-        def loss(params: dict) -> jax.Array:
-            outputs, _ = forward(name, {**variables, "params": params}, x, dtype=jnp.float64)
+        def loss(kernels: dict) -> jax.Array:
+            outputs, _ = forward(name, traverse_util.unflatten_dict(flat | kernels), x, dtype=jnp.float64)
             labels = jnp.arange(peer.images) % CLASSES
             return sum(optax.softmax_cross_entropy_with_integer_labels(y, labels).mean() for y in outputs)
 
-        gradient = jax.device_get(jax.jit(jax.grad(loss))(variables["params"]))
-    found = to_torch(name, {**variables, "params": gradient}, source=peer.source, **peer.options)
-    expected = {key.removeprefix("gradient/"): x for key, x in golden(name).items() if key.startswith("gradient/")}
-    assert len(expected) == 2
+        kernels = {leaf.path: flat[leaf.path] for leaf in leaves(name) if leaf.key in expected}
+        gradient = jax.device_get(jax.jit(jax.grad(loss))(kernels))
+    found = to_torch(name, traverse_util.unflatten_dict(flat | gradient), source=peer.source, **peer.options)
     assert {key: difference(drawn.sample(found[key]), x) for key, x in expected.items()} == pytest.approx(
         dict.fromkeys(expected, 0), abs=TOLERANCE
     )
