@@ -9,6 +9,7 @@ import pytest
 from flax import traverse_util
 
 import cnn_evolution as ce
+from cnn_evolution import layers
 from cnn_evolution.models import MODELS, mobilenet_v3
 from cnn_evolution.models.mobilenet_v2 import Stage
 
@@ -208,7 +209,7 @@ NARROW = [
     ("mnasnet1_0", {"stages": (Stage(1, 16, 1, 1), Stage(3, 24, 2, 2, 5))}),
     ("mobilenet_v3_small", {"stages": mobilenet_v3.SMALL[:2]}),
     ("efficientnet_b0", {"stages": (Stage(1, 16, 1, 1), Stage(6, 24, 2, 2, 5))}),
-    ("nasnet_a_mobile", {"depths": (1, 2, 1), "aux_heads": True}),
+    ("nasnet_a_mobile", {"depths": (1, 1, 1), "aux_heads": True}),
 ]
 
 
@@ -243,7 +244,9 @@ def test_every_parameter_gets_a_gradient(name, options, draw):
         heads = [logits, *state.get("aux_logits", {}).values()]
         return sum(optax.softmax_cross_entropy_with_integer_labels(head, jnp.arange(4)).mean() for head in heads)
 
-    for path, value in traverse_util.flatten_dict(gradient(variables["params"]), sep="/").items():
+    with layers.plain_convolutions():  # they compile in half the time
+        gradients = gradient(variables["params"])
+    for path, value in traverse_util.flatten_dict(gradients, sep="/").items():
         assert jnp.isfinite(value).all(), path
         # Batch normalisation takes away what a bias before it adds.
         layer, _, leaf = path.rpartition("/")

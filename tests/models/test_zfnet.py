@@ -41,7 +41,6 @@ def test_responses_are_normalised_before_they_are_pooled_or_after_as_in_the_figu
     images = jax.random.normal(jax.random.key(0), (2, 48, 48, 3))
     found = jax.jit(functools.partial(ce.features, model))(draw(model, 48), images)
     first, second = ("pool1", "norm1") if pool_first else ("norm1", "pool1")
-    assert list(found)[:3] == ["conv1", first, second]
     inputs = {first: found["conv1"], second: found[first]}
     assert jnp.array_equal(found["pool1"], layers.max_pool(inputs["pool1"], 3, 2, ceil_mode=True))
     assert jnp.allclose(found["norm1"], layers.local_response_norm(inputs["norm1"], alpha=0.1))

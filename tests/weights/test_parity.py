@@ -62,6 +62,7 @@ def forward(name: str, variables: dict, x: jax.Array, **kwargs) -> tuple[list[ja
 @functools.lru_cache(maxsize=1)
 def trained(name: str) -> tuple[list[np.ndarray], dict]:
     """In float32, or in float64 where torch's own float32 is not precise."""
+    jax.clear_caches()  # the compiled networks of all tests together would take many gigabytes
     dtype = np.float32 if golden(name)["precise"] else np.float64
     with jax.enable_x64(dtype == np.float64):
         variables, x = jax.tree.map(dtype, (weights(name), images(name)))
