@@ -1,7 +1,7 @@
 """What stopped plain networks from growing deeper, and what let them: a few trainings, compared.
 
     python -m experiments.degradation                        # plain against residual networks, 20 and 56 layers
-    python -m experiments.degradation --question depth       # the same, over five depths
+    python -m experiments.degradation --question depth       # the same, with a depth between
     python -m experiments.degradation --question batchnorm   # the learning rates that VGG stands, with and without
     python -m experiments.degradation --dataset cifar10 --evaluation-split test --data-dir /data/tensorflow_datasets
 
@@ -45,7 +45,7 @@ from experiments.degradation_figures import Training, draw_depth, draw_rates, dr
 Question = Literal["residual", "depth", "batchnorm"]
 
 RESIDUAL = {"cifar_plain20": 20, "cifar_plain56": 56, "cifar_resnet20": 20, "cifar_resnet56": 56}
-DEPTH = RESIDUAL | {"cifar_resnet32": 32, "cifar_resnet44": 44}
+DEPTH = RESIDUAL | {"cifar_resnet32": 32}
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 GRADIENT_BATCHES = 4
 
@@ -55,8 +55,8 @@ class Arguments:
     """What depth costs, and what pays for it.
 
     Attributes:
-      question: residual (plain against residual networks), depth (the same, over more depths) or batchnorm (learning
-        rates with and without batch normalisation).
+      question: residual (plain against residual networks), depth (the same, with a depth between) or batchnorm
+        (learning rates with and without batch normalisation).
       dataset: Name of a data set or path of a prepared one.
       train_split: Split to train on.
       evaluation_split: Split to evaluate on.
