@@ -180,9 +180,9 @@ def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str) ->
 
 
 def options_of(arguments: Arguments, recipe: Recipe) -> RunOptions:
-    return RunOptions(
-        data_dir=arguments.data_dir, log_every=10, evaluate_every=recipe.epochs / 5, checkpoint_every=recipe.epochs
-    )
+    # A little more than a fifth: rounded to steps, the last evaluation would else come just before that at the end.
+    fifth = 1.01 * recipe.epochs / 5
+    return RunOptions(data_dir=arguments.data_dir, log_every=10, evaluate_every=fifth, checkpoint_every=recipe.epochs)
 
 
 def gradients_of(training: Training, directory: Path, arguments: Arguments) -> dict[str, Mapping[str, float]]:

@@ -277,7 +277,10 @@ def test_the_data_set_its_splits_and_the_seed_are_the_users():
 def test_a_run_is_evaluated_five_times_and_saved_at_its_end(tmp_path):
     arguments = command.Arguments(epochs=10, data_dir=tmp_path)
     options = command.options_of(arguments, command.recipe_of_depth(arguments, "cifar_plain20"))
-    assert (options.evaluate_every, options.checkpoint_every, options.data_dir) == (2, 10, tmp_path)
+    assert (options.checkpoint_every, options.data_dir) == (10, tmp_path)
+    for steps_per_epoch in (1, 312.5, 781.25):  # the fifth time is at the end, not just before it
+        steps = round(options.evaluate_every * steps_per_epoch)
+        assert 4 * steps < int(10 * steps_per_epoch) <= 5 * steps
 
 
 @pytest.fixture(scope="module")
