@@ -19,15 +19,25 @@ from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, t
 from tests.weights import drawn
 from tests.weights.peers import CLASSES, GOLDEN, PEERS, TOLERANCE
 
+DEEP = 200  # running statistics: more than a hundred normalisations
+
 
 @functools.cache
 def golden(name: str) -> dict[str, np.ndarray]:
     return dict(np.load(GOLDEN / f"{name}.npz"))
 
 
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Very deep networks wait for `-m slow`: minutes of compiling for what their shallower relatives show."""
+    return [pytest.mark.slow] if len(golden(name)["statistics"]) > DEEP and not PEERS[name].thorough else []
+
+
+MARKED = {name: pytest.param(name, marks=marks(name)) for name in PEERS}
 # The scope puts all tests of a network next to each other, so that they share its forward pass.
-every_peer = pytest.mark.parametrize("name", PEERS, scope="module")
-thorough = pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.thorough], scope="module")
+every_peer = pytest.mark.parametrize("name", MARKED.values(), scope="module")
+thorough = pytest.mark.parametrize(
+    "name", [param for name, param in MARKED.items() if PEERS[name].thorough], scope="module"
+)
 
 
 def options(name: str) -> dict:
