@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,14 @@ def save_figure(draw: Callable[[], Figure], table: str, path_stem: Path) -> tupl
             # The date and the version would make every file different.
             metadata = {"Date": None} if path == svg else {"Software": None}
             figure.savefig(drawing, format=path.suffix[1:], dpi=DPI, metadata=metadata)
-            contents[path] = drawing.getvalue()
+            contents[path] = drawing.getvalue() if path == png else _numbered(drawing.getvalue())
     for path, content in contents.items():
         write(path, content)
     return png, svg, numbers
+
+
+def _numbered(svg: bytes) -> bytes:
+    """With ids by their order: matplotlib derives those of clipping paths from addresses in memory."""
+    pattern = rb'(?<=[#"])([a-z])[0-9a-f]{10}(?=[)"])'
+    numbers: dict[bytes, int] = {}
+    return re.sub(pattern, lambda found: b"%s%d" % (found[1], numbers.setdefault(found[0], len(numbers))), svg)
