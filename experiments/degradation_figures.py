@@ -181,7 +181,7 @@ def draw_rates(sweeps: Mapping[str, Sequence[Training]], rates: Sequence[float],
 def _rates(sweeps: Mapping[str, Sequence[Training]], rates: Sequence[float]) -> Figure:
     figure = Figure(figsize=(13, 5.5), layout="constrained")
     curves, ends = figure.subplots(1, 2, sharey=True)
-    for (label, trainings), colour in zip(sweeps.items(), (ORANGE, BLUE), strict=True):
+    for (label, trainings), colour, height in zip(sweeps.items(), (ORANGE, BLUE), (0.97, 0.92), strict=True):
         stable = [i for i, training in enumerate(trainings) if training.learns]
         if stable:
             steps, losses = trainings[stable[-1]].smoothed("loss")
@@ -191,7 +191,7 @@ def _rates(sweeps: Mapping[str, Sequence[Training]], rates: Sequence[float]) -> 
         ends.plot(
             [rates[i] for i in stable], [trainings[i].final_loss for i in stable], color=colour, marker="o", label=label
         )
-        _mark_failures(ends, [rate for i, rate in enumerate(rates) if i not in stable], colour)
+        _mark_failures(ends, [rate for i, rate in enumerate(rates) if i not in stable], height, colour)
     curves.set_xlabel("step")
     curves.set_ylabel("training loss (nats)")
     ends.set_xscale("log")
@@ -202,11 +202,11 @@ def _rates(sweeps: Mapping[str, Sequence[Training]], rates: Sequence[float]) -> 
     return figure
 
 
-def _mark_failures(axes: Axes, rates: Sequence[float], colour: str) -> None:
-    """Crosses at the upper edge, for losses that are not finite or no better than chance."""
+def _mark_failures(axes: Axes, rates: Sequence[float], height: float, colour: str) -> None:
+    """Crosses at a height from 0 to 1, for losses that are not finite or no better than chance."""
     axes.plot(
         rates,
-        [0.97] * len(rates),
+        [height] * len(rates),
         transform=axes.get_xaxis_transform(),
         linestyle="none",
         marker="x",
