@@ -83,14 +83,18 @@ def convolve(
     )
     dilated = any(d != 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
     maps = _are_maps(lhs, rhs, dimension_numbers)
-    result = jax.eval_shape(plain, lhs, rhs)  # XLA's checks of the operands, with their messages
+    # XLA gives no fast kernel the blocks of groups in float64, and compiles each: SENet-154 in 104 s instead of 5.
+    slow_blocks = lhs.dtype == jnp.float64 and 1 < feature_group_count < lhs.shape[-1]
+    only_plain = is_plain() or dilated or options or not maps or slow_blocks
+    # Either way XLA checks the operands, with its messages.
+    result = plain(lhs, rhs) if only_plain else jax.eval_shape(plain, lhs, rhs)
     if maps and 0 in result.shape[1:3]:  # XLA would go on with an empty map, whose mean is not a number
         raise ValueError(
             f"a convolution window of {rhs.shape[:2]} does not fit into a map of {lhs.shape[1:3]} padded by {padding}"
         )
-    # XLA gives no fast kernel the blocks of groups in float64, and compiles each: SENet-154 in 104 s instead of 5.
-    slow_blocks = lhs.dtype == jnp.float64 and 1 < feature_group_count < lhs.shape[-1]
-    if is_plain() or dilated or options or not maps or result.size == 0 or slow_blocks:
+    if only_plain:
+        return result
+    if result.size == 0:
         return plain(lhs, rhs)
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], window_strides, padding)

@@ -6,6 +6,7 @@ import cnn_evolution as ce
 from cnn_evolution.layers.attention import SqueezeExcite
 from cnn_evolution.layers.normalisation import BatchNorm
 from cnn_evolution.models.mobilenet_v2 import InvertedResidual
+from tests.models.modules import of_kind
 
 # Table 1, a stage of blocks per row: filter size, expansion, by how many the side of the image is divided
 STAGES = ((3, 1, 2), (3, 6, 4), (5, 6, 8), (3, 6, 16), (5, 6, 16), (5, 6, 32), (3, 6, 32))
@@ -65,10 +66,6 @@ def test_blocks_have_the_tables_filters_and_squeeze_to_a_quarter_of_their_inputs
             assert block["attention"]["excite"]["kernel"].shape == (before // 4, expanded)
             assert block["project"]["kernel"].shape == (1, 1, expanded, features)
             before = features
-
-
-def of_kind(modules, kind):
-    return [module for module in modules.values() if isinstance(module, kind)]
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import pytest
 import cnn_evolution as ce
 from cnn_evolution.layers.normalisation import BatchNorm
 from cnn_evolution.models.mobilenet_v2 import InvertedResidual
+from tests.models.modules import of_kind
 
 # Model B1, a stage per row: filter size, expansion, blocks, side of the map
 STAGES = ((3, 1, 1, 112), (3, 3, 3, 56), (5, 3, 3, 28), (5, 6, 3, 14), (3, 6, 2, 14), (5, 6, 4, 7), (3, 6, 1, 7))
@@ -42,10 +43,6 @@ def test_every_stage_has_its_own_filter_size_expansion_and_depth(name, published
 def test_the_first_stage_is_a_separable_convolution(published):
     params = published("mnasnet1_0").variables["params"]
     assert [key for key, block in params.items() if "_block" in key and "expand" not in block] == ["stage1_block1"]
-
-
-def of_kind(modules, kind):
-    return [module for module in modules.values() if isinstance(module, kind)]
 
 
 @pytest.fixture(scope="module")

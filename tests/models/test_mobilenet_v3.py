@@ -7,6 +7,7 @@ import cnn_evolution as ce
 from cnn_evolution.layers.attention import SqueezeExcite
 from cnn_evolution.layers.normalisation import BatchNorm
 from cnn_evolution.models.mobilenet_v2 import InvertedResidual
+from tests.models.modules import of_kind
 
 # Tables 1 and 2: filter size, expansion size, channels, squeezed channels (0 for no attention), nonlinearity, stride
 ROWS = {
@@ -70,10 +71,6 @@ def test_blocks_have_the_tables_filters_widths_and_attention(name, published):
             assert block["attention"]["squeeze"]["kernel"].shape == (expanded, squeezed)
             assert block["attention"]["excite"]["kernel"].shape == (squeezed, expanded)
         before = features
-
-
-def of_kind(modules, kind):
-    return [module for module in modules.values() if isinstance(module, kind)]
 
 
 @pytest.mark.parametrize("name", ROWS)
