@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 from flax import traverse_util
+from jax.extend.core import Literal
 
 import cnn_evolution as ce
 from cnn_evolution import layers
@@ -223,28 +224,48 @@ def test_init_returns_weights_only(name, options):
     assert set(jax.eval_shape(model.init, jax.random.key(0), images)) <= {"params", "batch_stats"}
 
 
+def loss(model: nn.Module, variables: dict, images: jax.Array) -> jax.Array:
+    """The cross-entropy of all heads in training mode, summed."""
+    logits, state = model.apply(
+        variables, images, train=True, rngs={"dropout": jax.random.key(0)}, mutable=["batch_stats", "aux_logits"]
+    )
+    heads = [logits, *state.get("aux_logits", {}).values()]
+    labels = jnp.arange(len(images))
+    return sum(optax.softmax_cross_entropy_with_integer_labels(head, labels).mean() for head in heads)
+
+
+def on_images(model: nn.Module, variables: dict, images: jax.ShapeDtypeStruct) -> dict[str, bool]:
+    """Whether each parameter's gradient is computed from the images or a constant, as the traced program says."""
+    differentiate = jax.grad(lambda params, state, x: loss(model, state | {"params": params}, x))
+    state = {key: value for key, value in variables.items() if key != "params"}
+    program = jax.make_jaxpr(differentiate)(variables["params"], state, images).jaxpr
+    computed = {program.invars[-1]}
+    for equation in program.eqns:
+        if not computed.isdisjoint(x for x in equation.invars if not isinstance(x, Literal)):
+            computed.update(equation.outvars)
+    gradients = jax.tree.unflatten(jax.tree.structure(variables["params"]), program.outvars)
+    return {path: x in computed for path, x in traverse_util.flatten_dict(gradients, sep="/").items()}
+
+
+@every_model
+def test_the_image_reaches_the_gradient_of_every_parameter(name, trace):
+    seen = trace(*smallest(name))
+    images = jax.ShapeDtypeStruct((2, seen.size, seen.size, 3), jnp.float32)
+    with layers.plain_convolutions():
+        reached = on_images(seen.model, seen.variables, images)
+    assert [path for path, found in reached.items() if not found] == []
+
+
 @every_family
 def test_every_parameter_gets_a_gradient(name, options, draw):
     size = max(48, ce.model_info(name).min_input_size)
     model = ce.create_model(name, num_classes=10, width=0.125, input_size=size, **options)
     variables = draw(model, size)
     images = np.random.default_rng(1).standard_normal((4, size, size, 3), np.float32)
-
-    @jax.jit
-    @jax.grad
-    def gradient(params):
-        logits, state = model.apply(
-            {**variables, "params": params},
-            images,
-            train=True,
-            rngs={"dropout": jax.random.key(0)},
-            mutable=["batch_stats", "aux_logits"],
-        )
-        heads = [logits, *state.get("aux_logits", {}).values()]
-        return sum(optax.softmax_cross_entropy_with_integer_labels(head, jnp.arange(4)).mean() for head in heads)
-
     with layers.plain_convolutions():  # they compile in half the time
-        gradients = gradient(variables["params"])
+        gradients = jax.jit(jax.grad(lambda params: loss(model, variables | {"params": params}, images)))(
+            variables["params"]
+        )
     for path, value in traverse_util.flatten_dict(gradients, sep="/").items():
         assert jnp.isfinite(value).all(), path
         # Batch normalisation takes away what a bias before it adds.
