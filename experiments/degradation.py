@@ -46,6 +46,7 @@ Question = Literal["residual", "depth", "batchnorm"]
 
 RESIDUAL = {"cifar_plain20": 20, "cifar_plain56": 56, "cifar_resnet20": 20, "cifar_resnet56": 56}
 DEPTH = RESIDUAL | {"cifar_resnet32": 32}
+PAPER = {"plain": "worse", "residual": "no worse"}  # the deeper network, in both errors: He et al. 2016, Fig. 6
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 GRADIENT_BATCHES = 4
 
@@ -209,14 +210,14 @@ def error_line(training: Training) -> str:
 
 
 def verdict_on_depth(kind: str, shallow: Training, deep: Training) -> str:
-    """Whether the deeper of two networks is worse, in words."""
+    """Whether the deeper of two networks is worse, in words, and whether that is the paper's finding."""
     gaps = (deep.training_error - shallow.training_error, deep.validation_error - shallow.validation_error)
+    finding = "worse" if min(gaps) > 0 else "no worse" if max(gaps) <= 0 else "worse in one error only"
     differences = f"{gaps[0]:+.2f} points in training, {gaps[1]:+.2f} in validation"
-    if min(gaps) > 0:
-        return f"{kind}: the deeper network is worse ({differences})"
-    if max(gaps) <= 0:
-        return f"{kind}: the deeper network is no worse ({differences})"
-    return f"{kind}: this budget does not show whether the deeper network is worse ({differences})"
+    shown = (
+        "" if finding == PAPER[kind] else f"; this budget does not show the paper's effect, that it is {PAPER[kind]}"
+    )
+    return f"{kind}: the deeper network is {finding} ({differences}){shown}"
 
 
 def verdict_on_rates(sweeps: Mapping[str, Sequence[Training]]) -> str:

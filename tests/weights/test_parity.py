@@ -52,6 +52,7 @@ def leaves(name: str) -> list[Leaf]:
     return correspondence(name, peer.source, num_classes=CLASSES, **peer.options)
 
 
+@functools.lru_cache(maxsize=1)
 def weights(name: str) -> dict:
     state_dict = drawn.state_dict({leaf.key: leaf.torch_shape for leaf in leaves(name)})
     return from_torch(name, state_dict, source=PEERS[name].source, **PEERS[name].options)
