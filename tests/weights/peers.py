@@ -122,10 +122,10 @@ PEERS = {
     "wrn_28_10": Peer("pytorchcv", "wrn28_10_cifar10", size=32),
     "se_resnet101": Peer("timm", "legacy_seresnet101"),
     "se_resnet152": Peer("timm", "legacy_seresnet152"),
-    "se_resnext50_32x4d": Peer("timm", "legacy_seresnext50_32x4d", thorough=True),
+    "se_resnext50_32x4d": Peer("timm", "legacy_seresnext50_32x4d"),
     "se_resnext101_32x4d": Peer("timm", "legacy_seresnext101_32x4d"),
     "senet154": Peer("timm", "legacy_senet154"),
     "nasnet_a_mobile": Peer("pytorchcv", "nasnet_4a1056", size=96, thorough=True),
     "nasnet_a_large": Peer("timm", "nasnetalarge", size=72),
-    "pnasnet5_large": Peer("timm", "pnasnet5large", size=72, thorough=True),
+    "pnasnet5_large": Peer("timm", "pnasnet5large", size=72),
 }

@@ -4,6 +4,7 @@ Deep networks with drawn weights and drawn running statistics hardly look at the
 training mode, where batch statistics normalise, and in evaluation mode with measured statistics.
 """
 
+import contextlib
 import dataclasses
 import functools
 
@@ -15,11 +16,10 @@ import pytest
 from flax import traverse_util
 
 import cnn_evolution as ce
+from cnn_evolution import layers
 from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, to_torch
 from tests.weights import drawn
 from tests.weights.peers import CLASSES, GOLDEN, PEERS, TOLERANCE
-
-DEEP = 200  # running statistics: more than a hundred normalisations
 
 
 @functools.cache
@@ -27,17 +27,9 @@ def golden(name: str) -> dict[str, np.ndarray]:
     return dict(np.load(GOLDEN / f"{name}.npz"))
 
 
-def marks(name: str) -> list[pytest.MarkDecorator]:
-    """Very deep networks wait for `-m slow`: minutes of compiling for what their shallower relatives show."""
-    return [pytest.mark.slow] if len(golden(name)["statistics"]) > DEEP and not PEERS[name].thorough else []
-
-
-MARKED = {name: pytest.param(name, marks=marks(name)) for name in PEERS}
 # The scope puts all tests of a network next to each other, so that they share its forward pass.
-every_peer = pytest.mark.parametrize("name", MARKED.values(), scope="module")
-thorough = pytest.mark.parametrize(
-    "name", [param for name, param in MARKED.items() if PEERS[name].thorough], scope="module"
-)
+every_peer = pytest.mark.parametrize("name", PEERS, scope="module")
+thorough = pytest.mark.parametrize("name", [name for name in PEERS if PEERS[name].thorough], scope="module")
 
 
 def options(name: str) -> dict:
@@ -75,7 +67,11 @@ def trained(name: str) -> tuple[list[np.ndarray], dict]:
     """In float32, or in float64 where torch's own float32 is not precise."""
     jax.clear_caches()  # the compiled networks of all tests together would take many gigabytes
     dtype = np.float32 if golden(name)["precise"] else np.float64
-    with jax.enable_x64(dtype == np.float64):
+    # XLA's own convolutions where there are many groups: this package's blocks of groups take 20 s to compile. They are
+    # compared with XLA's in tests/layers, and evaluated in a ResNeXt below.
+    many_groups = "resnext" in name or "shufflenet_v1" in name
+    convolutions = layers.plain_convolutions() if many_groups else contextlib.nullcontext()
+    with jax.enable_x64(dtype == np.float64), convolutions:
         variables, x = jax.tree.map(dtype, (weights(name), images(name)))
         return jax.device_get(jax.jit(functools.partial(forward, name, dtype=dtype))(variables, x))
 
