@@ -7,6 +7,7 @@ training mode, where batch statistics normalise, and in evaluation mode with mea
 import contextlib
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,8 @@ from cnn_evolution import layers
 from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, to_torch
 from tests.weights import drawn
 from tests.weights.peers import CLASSES, GOLDEN, PEERS, TOLERANCE
+
+MANY_EQUAL_BLOCKS = re.compile("101|110|152|154|200")  # residual networks of so many layers
 
 
 @functools.cache
@@ -65,7 +68,11 @@ def forward(name: str, variables: dict, x: jax.Array, **kwargs) -> tuple[list[ja
 @functools.lru_cache(maxsize=1)
 def trained(name: str) -> tuple[list[np.ndarray], dict]:
     """In float32, or in float64 where torch's own float32 is not precise."""
-    jax.clear_caches()  # the compiled networks of all tests together would take many gigabytes
+    if MANY_EQUAL_BLOCKS.search(name):  # run operation by operation, of which few differ, each is compiled once for all
+        run = forward
+    else:
+        jax.clear_caches()  # the compiled networks of all tests together would take many gigabytes
+        run = jax.jit(forward, static_argnames=("name", "dtype"))
     dtype = np.float32 if golden(name)["precise"] else np.float64
     # XLA's own convolutions where there are many groups: this package's blocks of groups take 20 s to compile. They are
     # compared with XLA's in tests/layers, and evaluated in a ResNeXt below.
@@ -73,7 +80,7 @@ def trained(name: str) -> tuple[list[np.ndarray], dict]:
     convolutions = layers.plain_convolutions() if many_groups else contextlib.nullcontext()
     with jax.enable_x64(dtype == np.float64), convolutions:
         variables, x = jax.tree.map(dtype, (weights(name), images(name)))
-        return jax.device_get(jax.jit(functools.partial(forward, name, dtype=dtype))(variables, x))
+        return jax.device_get(run(name, variables, x, dtype=dtype))
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
