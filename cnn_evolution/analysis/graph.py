@@ -112,7 +112,12 @@ def trace(
         return output, _flat(state.get("params", {})), _flat(state.get("endpoints", {}))
 
     key = jax.eval_shape(lambda: jax.random.key(0))
-    with layers.plain_convolutions(), nn.override_named_call(True), _refusal(name, images.shape):
+    with (
+        layers.plain_convolutions(),
+        nn.intercept_methods(_with_zero_kernels),
+        nn.override_named_call(True),
+        _refusal(name, images.shape),
+    ):
         closed, (output, parameters, endpoints) = jax.make_jaxpr(run, return_shape=True)(key, images)
     inputs = [tracing.value(variable.aval) for variable in closed.jaxpr.invars]
     tracing.seen.add(inputs[1])
@@ -158,6 +163,13 @@ def _refusal(name: str, shape: tuple[int, ...]) -> Iterator[None]:
         yield
     except (ValueError, TypeError, ZeroDivisionError, IndexError) as error:
         raise ValueError(f"{name} cannot take images of shape {shape}: {error}") from error
+
+
+def _with_zero_kernels(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+    """Calls a module, without tracing how the kernels of Flax's own layers are drawn: a fifth of the time."""
+    if isinstance(context.module, nn.Conv | nn.Dense):
+        object.__setattr__(context.module, "kernel_init", nn.initializers.zeros)
+    return call(*args, **kwargs)
 
 
 def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
