@@ -376,6 +376,16 @@ def test_images_that_are_too_small_for_a_module_are_refused():
         ce.cost(network(lambda x: layers.max_pool(x, 4)), 3)
 
 
+def test_a_module_that_was_counted_still_starts_from_its_own_weights():
+    ones = nn.initializers.ones
+    dense = nn.Dense(3, use_bias=False, kernel_init=ones)
+    images = jnp.ones((1, 2, 2, 3))
+    for module in (dense, nn.Sequential([dense])):
+        ce.cost(module, 2)
+        (kernel,) = jax.tree.leaves(module.init(jax.random.key(0), images))
+        assert (kernel == 1).all()
+
+
 def test_nothing_is_allocated(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("something was computed")
