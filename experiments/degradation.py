@@ -93,23 +93,14 @@ def residual(arguments: Arguments, directory: Path) -> list[str]:
     trainings = [trained(arguments, directory, recipe_of_depth(arguments, name), name) for name in RESIDUAL]
     gradients = {training.name: gradients_of(training, directory, arguments) for training in trainings}
     draw_residual(trainings, gradients, directory / "residual")
-    return [
-        *map(error_line, trainings),
-        verdict_on_depth("plain", trainings[0], trainings[1]),
-        verdict_on_depth("residual", trainings[2], trainings[3]),
-    ]
+    return [*map(error_line, trainings), *verdicts_on_depth(trainings)]
 
 
 def depth(arguments: Arguments, directory: Path) -> list[str]:
     """Errors after training, against depth."""
-    trainings = {name: trained(arguments, directory, recipe_of_depth(arguments, name), name) for name in DEPTH}
-    draw_depth(list(zip(DEPTH.values(), trainings.values(), strict=True)), directory / "depth")
-    shallow = trainings["cifar_resnet20"]
-    return [
-        *map(error_line, trainings.values()),
-        verdict_on_depth("plain", trainings["cifar_plain20"], trainings["cifar_plain56"]),
-        *(verdict_on_depth("residual", shallow, trainings[deep]) for deep in ("cifar_resnet32", "cifar_resnet56")),
-    ]
+    trainings = [trained(arguments, directory, recipe_of_depth(arguments, name), name) for name in DEPTH]
+    draw_depth(list(zip(DEPTH.values(), trainings, strict=True)), directory / "depth")
+    return [*map(error_line, trainings), *verdicts_on_depth(trainings)]
 
 
 def batchnorm(arguments: Arguments, directory: Path) -> list[str]:
@@ -215,6 +206,16 @@ def error_line(training: Training) -> str:
         f"{training.name:16} top-1 error: training {training.training_error:6.2f}%, "
         f"validation {training.validation_error:6.2f}%"
     )
+
+
+def verdicts_on_depth(trainings: Sequence[Training]) -> list[str]:
+    """Each deeper network against the shallowest of its kind, in words."""
+    verdicts = []
+    for kind, part in (("plain", "plain"), ("residual", "resnet")):
+        same_kind = (training for training in trainings if part in training.name)
+        shallow, *deeper = sorted(same_kind, key=lambda training: DEPTH[training.name])
+        verdicts += [verdict_on_depth(kind, shallow, deep) for deep in deeper]
+    return verdicts
 
 
 def verdict_on_depth(kind: str, shallow: Training, deep: Training) -> str:

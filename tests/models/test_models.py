@@ -179,11 +179,14 @@ def test_smallest_image_size_is_exact(name, trace):
 # A form of each family small enough to be computed: (name, options).
 NARROW = [
     ("alexnet", {}),
+    ("alexnet_owt", {}),
     ("zfnet", {}),
     ("vgg11", {}),
     ("vgg11_bn", {}),
+    ("googlenet", {}),
     ("googlenet_bn", {}),
     ("bn_inception", {}),
+    ("inception_v3", {}),
     ("resnet18", {"depths": (1, 1, 1, 1)}),
     ("resnet50", {"depths": (1, 1, 1, 1)}),
     ("resnet18_option_a", {"depths": (1, 1, 1, 1)}),
@@ -193,6 +196,7 @@ NARROW = [
     ("preresnet50", {"depths": (1, 1, 1, 1)}),
     ("wrn_28_10", {"depths": (1, 1, 1)}),
     ("mobilenet_v1", {}),
+    ("inception_v4", {"depths": (1, 1, 1)}),
     ("inception_resnet_v2", {"depths": (1, 1, 2)}),
     ("xception", {"middle_blocks": 1}),
     ("se_resnet18", {"depths": (1, 1, 1, 1)}),

@@ -32,7 +32,7 @@ def golden(name: str) -> dict[str, np.ndarray]:
 
 # The scope puts all tests of a network next to each other, so that they share its forward pass.
 every_peer = pytest.mark.parametrize("name", PEERS, scope="module")
-thorough = pytest.mark.parametrize("name", [name for name in PEERS if PEERS[name].thorough], scope="module")
+thorough = pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.thorough], scope="module")
 
 
 def options(name: str) -> dict:
@@ -68,7 +68,7 @@ def forward(name: str, variables: dict, x: jax.Array, **kwargs) -> tuple[list[ja
 @functools.lru_cache(maxsize=1)
 def trained(name: str) -> tuple[list[np.ndarray], dict]:
     """In float32, or in float64 where torch's own float32 is not precise."""
-    if MANY_EQUAL_BLOCKS.search(name):  # run operation by operation, of which few differ, each is compiled once for all
+    if MANY_EQUAL_BLOCKS.search(name):  # operation by operation: few of them differ, and each is compiled once
         run = forward
     else:
         jax.clear_caches()  # the compiled networks of all tests together would take many gigabytes
