@@ -73,7 +73,8 @@ def create_model(
         normalisation take no notice of it.
       width: Factor on every number of channels, rounded to multiples of 8.
       input_size: Side of the images in pixels; None for the published one.
-      **options: Other fields of the architecture's module, for example `dropout` or `aux_heads`.
+      **options: Other fields of the architecture's module, for example `dropout`, `aux_heads` or `depths`, which are
+        the blocks of each stage.
 
     Raises:
       ValueError: if a name or option is unknown, or a number is out of its range; names what would be valid.
@@ -97,7 +98,10 @@ def create_model(
             )
     if "axis_name" in fields:
         options["axis_name"] = axis_name
-    return spec.build(num_classes=num_classes, dtype=dtype, width=width, **options)
+    model = spec.build(num_classes=num_classes, dtype=dtype, width=width, **options)
+    if "depths" in options and len(options["depths"]) != len(stages := spec.build().depths):
+        raise ValueError(f"depths is {options['depths']}; {name} has {len(stages)} stages, of {stages} blocks")
+    return model
 
 
 def features(model: nn.Module, variables: Mapping[str, Any], images: Array) -> dict[str, Array]:

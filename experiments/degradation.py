@@ -1,13 +1,13 @@
 """What stopped plain networks from growing deeper, and what let them: a few trainings, compared.
 
     python -m experiments.degradation                        # plain against residual networks, 20 and 56 layers
-    python -m experiments.degradation --question depth       # the same, with a depth between
+    python -m experiments.degradation --question depth       # the same at 8, 20 and 32 layers
     python -m experiments.degradation --question batchnorm   # the learning rates that VGG stands, with and without
     python -m experiments.degradation --dataset cifar10 --evaluation-split test --data-dir /data/tensorflow_datasets
 
 residual: deeper plain networks are worse, in training error too, so it is not overfitting; residual ones are not (He et
 al. 2016, section 4.2 and Fig. 6). With it, the strength of the gradient that reaches every layer.
-depth: the errors after training, against depth. It shares its trainings with the question before.
+depth: the errors after training, against depth. It shares two trainings with the question before.
 batchnorm: how high a learning rate may be, and what that gains (Ioffe & Szegedy 2015, section 4.2.1).
 
 Each takes minutes on two cores, and goes on where it was when it is interrupted. A budget so small can show an effect
@@ -44,8 +44,9 @@ from experiments.degradation_figures import Training, draw_depth, draw_rates, dr
 
 Question = Literal["residual", "depth", "batchnorm"]
 
-RESIDUAL = {"cifar_plain20": 20, "cifar_plain56": 56, "cifar_resnet20": 20, "cifar_resnet56": 56}
-DEPTH = RESIDUAL | {"cifar_resnet32": 32}
+KINDS = {"plain": "plain", "resnet": "residual"}
+RESIDUAL = (20, 56)
+DEPTH = (8, 20, 32)
 PAPER = {"plain": "worse", "residual": "no worse"}  # the deeper network, in both errors: He et al. 2016, Fig. 6
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
 GRADIENT_BATCHES = 4
@@ -56,8 +57,8 @@ class Arguments:
     """What depth costs, and what pays for it.
 
     Attributes:
-      question: residual (plain against residual networks), depth (the same, with a depth between) or batchnorm
-        (learning rates with and without batch normalisation).
+      question: residual (plain against residual networks), depth (their errors against it) or batchnorm (learning
+        rates with and without batch normalisation).
       dataset: Name of a data set or path of a prepared one.
       train_split: Split to train on.
       evaluation_split: Split to evaluate on.
@@ -90,17 +91,17 @@ def main() -> None:
 
 def residual(arguments: Arguments, directory: Path) -> list[str]:
     """Plain against residual networks: curves of the errors, and gradients layer by layer."""
-    trainings = [trained(arguments, directory, recipe_of_depth(arguments, name), name) for name in RESIDUAL]
-    gradients = {training.name: gradients_of(training, directory, arguments) for training in trainings}
-    draw_residual(trainings, gradients, directory / "residual")
-    return [*map(error_line, trainings), *verdicts_on_depth(trainings)]
+    trainings = of_depths(arguments, directory, RESIDUAL)
+    gradients = {training.name: gradients_of(training, directory, arguments) for training in trainings.values()}
+    draw_residual(list(trainings.values()), gradients, directory / "residual")
+    return [*map(error_line, trainings.values()), *verdicts_on_depth(trainings)]
 
 
 def depth(arguments: Arguments, directory: Path) -> list[str]:
     """Errors after training, against depth."""
-    trainings = [trained(arguments, directory, recipe_of_depth(arguments, name), name) for name in DEPTH]
-    draw_depth(list(zip(DEPTH.values(), trainings, strict=True)), directory / "depth")
-    return [*map(error_line, trainings), *verdicts_on_depth(trainings)]
+    trainings = of_depths(arguments, directory, DEPTH)
+    draw_depth([(depth, training) for (_, depth), training in trainings.items()], directory / "depth")
+    return [*map(error_line, trainings.values()), *verdicts_on_depth(trainings)]
 
 
 def batchnorm(arguments: Arguments, directory: Path) -> list[str]:
@@ -121,14 +122,24 @@ def batchnorm(arguments: Arguments, directory: Path) -> list[str]:
     return [*lines, verdict_on_rates(sweeps)]
 
 
-def recipe_of_depth(arguments: Arguments, name: str) -> Recipe:
+def of_depths(arguments: Arguments, directory: Path, depths: Sequence[int]) -> dict[tuple[str, int], Training]:
+    """A training for each kind and depth."""
+    return {
+        (kind, depth): trained(arguments, directory, recipe_of_depth(arguments, kind, depth), f"cifar_{kind}{depth}")
+        for kind in KINDS
+        for depth in depths
+    }
+
+
+def recipe_of_depth(arguments: Arguments, kind: str, depth: int) -> Recipe:
     """He et al. 2016, section 4.2, but for the budget.
 
-    A short warm-up and a cosine take the place of two steps, and the batch is 64 images instead of 128. Images are
-    resized to 36 pixels, of which training sees a random 32 (the paper pads CIFAR's 32 by 4 on each side).
+    Three stages of n blocks have 6n + 2 layers. A short warm-up and a cosine take the place of two steps, and the batch
+    is 64 images instead of 128. Images are resized to 36 pixels, of which training sees a random 32 (the paper pads
+    CIFAR's 32 by 4 on each side).
     """
     return Recipe(
-        model=ModelConfig(name=name),
+        model=ModelConfig(name=f"cifar_{kind}20", depths=((depth - 2) // 6,) * 3),
         data=data_of(arguments),
         augment=AugmentConfig(crop="fixed_scale", resize=36),
         optimizer=OptimizerConfig(learning_rate=0.1, weight_decay=1e-4),
@@ -208,14 +219,13 @@ def error_line(training: Training) -> str:
     )
 
 
-def verdicts_on_depth(trainings: Sequence[Training]) -> list[str]:
-    """Each deeper network against the shallowest of its kind, in words."""
-    verdicts = []
-    for kind, part in (("plain", "plain"), ("residual", "resnet")):
-        same_kind = (training for training in trainings if part in training.name)
-        shallow, *deeper = sorted(same_kind, key=lambda training: DEPTH[training.name])
-        verdicts += [verdict_on_depth(kind, shallow, deep) for deep in deeper]
-    return verdicts
+def verdicts_on_depth(trainings: Mapping[tuple[str, int], Training]) -> list[str]:
+    """Each network against the next shallower one of its kind, in words."""
+    return [
+        verdict_on_depth(word, shallow, deep)
+        for kind, word in KINDS.items()
+        for shallow, deep in itertools.pairwise(training for (k, _), training in trainings.items() if k == kind)
+    ]
 
 
 def verdict_on_depth(kind: str, shallow: Training, deep: Training) -> str:

@@ -58,6 +58,11 @@ def test_unknown_model_that_nothing_resembles():
         ("alexnet", {"width": 0}, "width is 0; expected a number above 0"),
         ("alexnet", {"width": -0.5}, "width is -0.5"),
         ("alexnet", {"input_size": 38}, "input_size is 38; alexnet needs at least 39 pixels"),
+        (
+            "resnet18",
+            {"depths": (2, 2)},
+            r"depths is \(2, 2\); resnet18 has 4 stages, of \(2, 2, 2, 2\) blocks",
+        ),
         ("resnet18", {"input_size": 0}, "input_size is 0; resnet18 needs at least 1 pixels"),
     ],
 )

@@ -27,6 +27,7 @@ class ModelConfig:
     Attributes:
       name: A name in the catalogue (`python -m experiments.list_models`).
       width: Multiplies every channel count; 1 is the published network.
+      depths: Blocks of each stage, for networks that count them; none keeps the published ones.
       stem_stride: Stride of the first convolution; None keeps the published one, or for images that are too small for
         it half of it.
       dropout: Rate of the dropout layers; None keeps the published one.
@@ -40,6 +41,7 @@ class ModelConfig:
 
     name: str
     width: float = 1.0
+    depths: tuple[int, ...] = ()
     stem_stride: int | None = None
     dropout: float | None = None
     initialisation: Literal["published", "he"] = "published"
@@ -48,12 +50,15 @@ class ModelConfig:
 
     def __post_init__(self):
         _check(self.width > 0, "model.width", self.width, "a number above 0")
+        _check(all(depth >= 0 for depth in self.depths), "model.depths", self.depths, "no number below 0")
         _check(self.stem_stride is None or self.stem_stride > 0, "model.stem_stride", self.stem_stride, "at least 1")
         _check(self.dropout is None or 0 <= self.dropout < 1, "model.dropout", self.dropout, "a rate in [0, 1)")
 
     def options(self) -> dict[str, Any]:
         """The options of `create_model` that differ from the published network."""
         options: dict[str, Any] = {}
+        if self.depths:
+            options["depths"] = self.depths
         if self.stem_stride is not None:
             options["stem_stride"] = self.stem_stride
         if self.dropout is not None:

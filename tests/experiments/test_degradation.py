@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 import sys
 
@@ -59,23 +60,26 @@ def test_batch_normalisation_is_judged_by_the_highest_rate_at_which_a_network_tr
 ARGUMENTS = command.Arguments()
 
 
-def test_networks_of_both_kinds_are_compared_at_the_same_depths_shallow_before_deep():
-    assert list(command.RESIDUAL.items()) == [
-        ("cifar_plain20", 20),
-        ("cifar_plain56", 56),
-        ("cifar_resnet20", 20),
-        ("cifar_resnet56", 56),
-    ]
-    assert command.RESIDUAL.items() < command.DEPTH.items()
+EVERY_NETWORK = list(itertools.product(command.KINDS, sorted({*command.RESIDUAL, *command.DEPTH})))
 
 
-@pytest.mark.parametrize(("name", "depth"), command.DEPTH.items())
-def test_the_depth_is_the_number_of_layers_with_weights(name, depth):
-    assert len(ce.cost(ce.create_model(name), 32).of_kind("conv", "fc")) == depth
+@pytest.mark.parametrize(("kind", "depth"), EVERY_NETWORK)
+def test_the_depth_is_the_number_of_layers_with_weights(kind, depth):
+    model = command.recipe_of_depth(ARGUMENTS, kind, depth).model
+    assert len(ce.cost(ce.create_model(model.name, **model.options()), 32).of_kind("conv", "fc")) == depth
+
+
+@pytest.mark.parametrize(
+    "name", ["cifar_plain20", "cifar_plain56", "cifar_resnet20", "cifar_resnet32", "cifar_resnet56"]
+)
+def test_networks_are_those_of_the_catalogue(name):
+    kind, depth = name[6:-2], int(name[-2:])
+    model = command.recipe_of_depth(ARGUMENTS, kind, depth).model
+    assert ce.create_model(model.name, **model.options()) == ce.create_model(name)
 
 
 def test_networks_of_all_depths_train_as_in_section_4_2_but_for_the_budget():
-    recipe = command.recipe_of_depth(ARGUMENTS, "cifar_resnet56")
+    recipe = command.recipe_of_depth(ARGUMENTS, "resnet", 56)
     optimizer = recipe.optimizer
     assert (optimizer.name, optimizer.learning_rate, optimizer.momentum, optimizer.weight_decay) == (
         "sgd",
@@ -91,8 +95,7 @@ def test_networks_of_all_depths_train_as_in_section_4_2_but_for_the_budget():
 
 
 def test_only_the_network_differs_between_depths_and_only_the_rate_between_rates():
-    depths = [command.recipe_of_depth(ARGUMENTS, name) for name in command.DEPTH]
-    assert [recipe.model.name for recipe in depths] == list(command.DEPTH)
+    depths = [command.recipe_of_depth(ARGUMENTS, *network) for network in EVERY_NETWORK]
     assert all(dataclasses.replace(recipe, model=depths[0].model) == depths[0] for recipe in depths)
     rates = [command.recipe_of_rate(ARGUMENTS, "vgg11", rate) for rate in command.RATES]
     assert [recipe.optimizer.learning_rate for recipe in rates] == list(command.RATES)
@@ -110,7 +113,7 @@ def test_rates_are_constant_and_their_networks_start_alike_without_dropout():
 
 
 def both_recipes(arguments):
-    return command.recipe_of_depth(arguments, "cifar_plain20"), command.recipe_of_rate(arguments, "vgg11", 0.1)
+    return command.recipe_of_depth(arguments, "plain", 20), command.recipe_of_rate(arguments, "vgg11", 0.1)
 
 
 def test_every_question_has_its_own_budget_unless_one_is_given():
@@ -131,7 +134,7 @@ def test_the_data_set_its_splits_and_the_seed_are_the_users():
 
 def test_a_run_is_evaluated_five_times_and_saved_at_its_end(tmp_path):
     arguments = command.Arguments(epochs=10, data_dir=tmp_path)
-    options = command.options_of(arguments, command.recipe_of_depth(arguments, "cifar_plain20"))
+    options = command.options_of(arguments, command.recipe_of_depth(arguments, "plain", 20))
     assert (options.checkpoint_every, options.data_dir) == (10, tmp_path)
     for steps_per_epoch in (1, 312.5, 781.25):  # the fifth time is at the end, not just before it
         steps = round(options.evaluate_every * steps_per_epoch)
@@ -169,13 +172,11 @@ def answer(images, monkeypatch, capsys):
 
 @pytest.fixture
 def small(monkeypatch):
-    """The networks with as few layers as tell plain from residual, and without from with batch normalisation."""
-    changes = {
-        name: {"depths": (1 if "56" in name else 0,), "features": (8,), "stem": ((8, 3),)} for name in command.DEPTH
-    }
-    changes |= {name: {"depths": (1, 0, 0, 0, 0)} for name in ("vgg11", "vgg11_bn")}
-    for name, fields in changes.items():
-        build = functools.partial(MODELS[name].build, **fields)
+    """Networks with as few layers as tell plain from residual, and without from with batch normalisation."""
+    monkeypatch.setattr(command, "RESIDUAL", (2, 8))
+    monkeypatch.setattr(command, "DEPTH", (2, 8, 14))
+    for name in ("vgg11", "vgg11_bn"):
+        build = functools.partial(MODELS[name].build, depths=(1, 0, 0, 0, 0))
         monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], build=build))
 
 
@@ -186,28 +187,26 @@ def trained_when(directory):
 @pytest.mark.usefixtures("small")
 def test_plain_and_residual_networks_are_compared_and_shared_with_the_question_of_depth(answer, tmp_path):
     lines = answer("residual", tmp_path)
-    assert [line.split(":")[0].split()[0] for line in lines] == [*command.RESIDUAL, "plain", "residual"]
-    assert all(line.split(": ")[1].startswith("cifar_") and "worse than cifar_" in line for line in lines[4:])
+    networks = ["cifar_plain2", "cifar_plain8", "cifar_resnet2", "cifar_resnet8"]
+    assert [line.split(":")[0].split()[0] for line in lines] == [*networks, "plain", "residual"]
+    assert lines[4].startswith("plain: cifar_plain8 is") and "worse than cifar_plain2 " in lines[4]
+    assert lines[5].startswith("residual: cifar_resnet8 is") and "worse than cifar_resnet2 " in lines[5]
 
-    rows = [row for row in rows_of(tmp_path / "residual.csv") if row["network"] == "cifar_plain56"]
+    rows = [row for row in rows_of(tmp_path / "residual.csv") if row["network"] == "cifar_plain8"]
     steps = [int(row["step or layer"]) for row in rows if row["quantity"] == "validation top-1 error (%)"]
     assert steps == [2, 4, 6, 8, 10]
     for moment in ("initialisation", "end"):
         norms = [row for row in rows if row["quantity"] == f"gradient norm of layer, {moment}"]
-        assert [row["name"] for row in norms] == [
-            "conv1",
-            "stage1_block1/conv1",
-            "stage1_block1/conv2",
-            "fc",
-        ]
+        blocks = [f"stage{stage}_block1/conv{i}" for stage in (1, 2, 3) for i in (1, 2)]
+        assert [row["name"] for row in norms] == ["conv1", *blocks, "fc"]
         assert all(float(row["value"]) > 0 for row in norms)
 
     before = trained_when(tmp_path)
     assert len(before) == 4
     more = answer("depth", tmp_path)
-    assert [more[0:4], more[5], more[7]] == [lines[0:4], *lines[4:]]
-    assert more[4].startswith("cifar_resnet32") and more[6].startswith("residual: cifar_resnet32 is")
-    assert [row["depth"] for row in rows_of(tmp_path / "depth.csv")] == ["20", "56", "20", "56", "32"]
+    assert [more[0:2], more[3:5], more[6], more[8]] == [lines[0:2], lines[2:4], *lines[4:]]
+    assert more[7].startswith("plain: cifar_plain14 is") and "worse than cifar_plain8 " in more[7]
+    assert [row["depth"] for row in rows_of(tmp_path / "depth.csv")] == ["2", "8", "14"] * 2
     assert before.items() < trained_when(tmp_path).items()
 
     with pytest.raises(ValueError, match=r"a run of another recipe.*epochs: 5.0 against 10.0"):

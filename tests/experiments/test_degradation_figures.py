@@ -62,7 +62,7 @@ def check_files(paths, stem):
 
 FOUR = [
     training(name, losses=(2.0, 1.0 + i), errors=(90.0, 50.1 + i), validation=((5, 81.7), (20, 60.3 + i)))
-    for i, name in enumerate(command.RESIDUAL)
+    for i, name in enumerate(("cifar_plain20", "cifar_plain56", "cifar_resnet20", "cifar_resnet56"))
 ]
 
 

@@ -7,12 +7,21 @@ from cnn_evolution.training.mini_recipes import mini_recipes
 from cnn_evolution.training.published_recipes import published_recipes
 from cnn_evolution.training.recipe import ModelConfig, OptimizerConfig, Recipe, differences, from_json, to_json
 
+SHALLOW = Recipe(model=ModelConfig(name="resnet18", depths=(1, 1, 1, 1)))
+
 
 @pytest.mark.parametrize(
-    "recipe", [*published_recipes().values(), *mini_recipes().values()], ids=lambda r: r.model.name
+    "recipe", [*published_recipes().values(), *mini_recipes().values(), SHALLOW], ids=lambda r: r.model.name
 )
 def test_every_recipe_survives_json(recipe):
     assert from_json(to_json(recipe)) == recipe
+
+
+def test_the_depths_are_an_option_only_if_they_are_given():
+    assert SHALLOW.model.options() == {"depths": (1, 1, 1, 1)}
+    assert ModelConfig(name="resnet18").options() == {}
+    with pytest.raises(ValueError, match=r"model\.depths is \(1, -1\); expected no number below 0"):
+        ModelConfig(name="resnet18", depths=(1, -1))
 
 
 def test_an_unknown_field_is_named_with_the_valid_ones():
