@@ -62,10 +62,10 @@ def convolve(
 ) -> Array:
     """`lax.conv_general_dilated`, in a form that is fast on a CPU when it is lowered for one.
 
-    That form covers 2-D convolutions of (N, H, W, C) in one floating type without dilation; the rest, grouped kernels
-    in float64, and everything within `plain_convolutions()`, are XLA's own. Gradients of any order are defined; forward
-    mode (`jax.jvp`) raises `TypeError` except within `plain_convolutions()`. A CPU ignores `precision`: it multiplies
-    in full. Within `jax.shard_map` it needs `check_vma=False`, which `jax.pmap` implies.
+    That form covers 2-D convolutions of (N, H, W, C) in one floating type without dilation; the rest, and everything
+    within `plain_convolutions()`, are XLA's own. Gradients of any order are defined; forward mode (`jax.jvp`) raises
+    `TypeError` except within `plain_convolutions()`. A CPU ignores `precision`: it multiplies in full. Within
+    `jax.shard_map` it needs `check_vma=False`, which `jax.pmap` implies.
 
     Raises:
       ValueError: if the operands do not agree, or the kernel is larger than the padded map.
@@ -83,9 +83,7 @@ def convolve(
     )
     dilated = any(d != 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
     maps = _are_maps(lhs, rhs, dimension_numbers)
-    # XLA gives no fast kernel the blocks of groups in float64, and compiles each: SENet-154 in 104 s instead of 5.
-    slow_blocks = lhs.dtype == jnp.float64 and 1 < feature_group_count < lhs.shape[-1]
-    only_plain = is_plain() or dilated or options or not maps or slow_blocks
+    only_plain = is_plain() or dilated or options or not maps
     # Either way XLA checks the operands, with its messages.
     result = plain(lhs, rhs) if only_plain else jax.eval_shape(plain, lhs, rhs)
     if maps and 0 in result.shape[1:3]:  # XLA would go on with an empty map, whose mean is not a number
@@ -104,7 +102,7 @@ def convolve(
         padding=((padding[0][0], padding[0][1]), (padding[1][0], padding[1][1])),
         map_size=(lhs.shape[1], lhs.shape[2]),
     )
-    return _convolve(lhs, rhs, window, feature_group_count, precision)
+    return _once_a_shape(lhs, rhs, window, feature_group_count, precision)
 
 
 def _are_maps(lhs: Array, rhs: Array, dimension_numbers: Any) -> bool:
@@ -157,3 +155,7 @@ def _plain(window: cpu.Window, groups: int, precision: Any) -> Callable[..., Arr
 
 
 _convolve.defvjp(_forward, _backward)
+
+# Networks repeat shapes: as a function of its own each is traced and lowered once (NASNet-A mobile's gradient in 5 s
+# instead of 12).
+_once_a_shape = jax.jit(_convolve, static_argnums=(2, 3, 4))

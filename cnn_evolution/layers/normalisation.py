@@ -56,7 +56,7 @@ class BatchNorm(nn.Module):
             factor = scale * lax.rsqrt(running_var.value + self.epsilon)
             return _affine(x, factor, bias - running_mean.value * factor).astype(dtype)
         axis_name = None if self.is_initializing() else self.axis_name
-        y, mean, var = _normalise(x, scale, bias, self.epsilon, axis_name)
+        y, mean, var = _once_a_shape(x, scale, bias, self.epsilon, axis_name)
         if not self.is_initializing():
             values = x.size // x.shape[-1] * (1 if axis_name is None else lax.axis_size(axis_name))
             if values == 1:
@@ -106,6 +106,8 @@ def _backward(epsilon: float, axis_name: str | None, kept: Any, gradients: Any) 
 
 
 _normalise.defvjp(_forward, _backward)
+
+_once_a_shape = jax.jit(_normalise, static_argnums=(3, 4))  # as in convolution.py
 
 
 def _affine(x: Array, factor: Array, summand: Array) -> Array:

@@ -4,7 +4,6 @@ Deep networks with drawn weights and drawn running statistics hardly look at the
 training mode, where batch statistics normalise, and in evaluation mode with measured statistics.
 """
 
-import contextlib
 import dataclasses
 import functools
 import re
@@ -17,12 +16,13 @@ import pytest
 from flax import traverse_util
 
 import cnn_evolution as ce
-from cnn_evolution import layers
 from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, to_torch
 from tests.weights import drawn
 from tests.weights.peers import CLASSES, GOLDEN, PEERS, TOLERANCE
 
-MANY_EQUAL_BLOCKS = re.compile("101|110|152|154|200")  # residual networks of so many layers
+# Run operation by operation: few differ among all residual networks, and each is compiled once.
+RESIDUAL = re.compile("^(cifar_|pre|wide_|se_)?resne[tx]|plain|wrn|senet154")
+NAMES = sorted(PEERS, key=lambda name: bool(RESIDUAL.search(name)))  # one after the other, for what they share
 
 
 @functools.cache
@@ -31,8 +31,8 @@ def golden(name: str) -> dict[str, np.ndarray]:
 
 
 # The scope puts all tests of a network next to each other, so that they share its forward pass.
-every_peer = pytest.mark.parametrize("name", PEERS, scope="module")
-thorough = pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.thorough], scope="module")
+every_peer = pytest.mark.parametrize("name", NAMES, scope="module")
+thorough = pytest.mark.parametrize("name", [name for name in NAMES if PEERS[name].thorough], scope="module")
 
 
 def options(name: str) -> dict:
@@ -68,17 +68,12 @@ def forward(name: str, variables: dict, x: jax.Array, **kwargs) -> tuple[list[ja
 @functools.lru_cache(maxsize=1)
 def trained(name: str) -> tuple[list[np.ndarray], dict]:
     """In float32, or in float64 where torch's own float32 is not precise."""
-    if MANY_EQUAL_BLOCKS.search(name):  # operation by operation: few of them differ, and each is compiled once
-        run = forward
-    else:
+    run = forward
+    if not RESIDUAL.search(name):
         jax.clear_caches()  # the compiled networks of all tests together would take many gigabytes
         run = jax.jit(forward, static_argnames=("name", "dtype"))
     dtype = np.float32 if golden(name)["precise"] else np.float64
-    # XLA's own convolutions where there are many groups: this package's blocks of groups take 20 s to compile. They are
-    # compared with XLA's in tests/layers, and evaluated in a ResNeXt below.
-    many_groups = "resnext" in name or "shufflenet_v1" in name
-    convolutions = layers.plain_convolutions() if many_groups else contextlib.nullcontext()
-    with jax.enable_x64(dtype == np.float64), convolutions:
+    with jax.enable_x64(dtype == np.float64):
         variables, x = jax.tree.map(dtype, (weights(name), images(name)))
         return jax.device_get(run(name, variables, x, dtype=dtype))
 
@@ -138,13 +133,14 @@ def test_gradients_of_the_first_and_last_kernels_are_the_peers(name):
         variables, x = jax.tree.map(np.float64, (weights(name), images(name)))
         flat = traverse_util.flatten_dict(variables)
 
-        def loss(kernels: dict) -> jax.Array:
-            outputs, _ = forward(name, traverse_util.unflatten_dict(flat | kernels), x, dtype=jnp.float64)
+        def loss(kernels: dict, others: dict, x: jax.Array) -> jax.Array:
+            outputs, _ = forward(name, traverse_util.unflatten_dict(others | kernels), x, dtype=jnp.float64)
             labels = jnp.arange(peer.images) % CLASSES
             return sum(optax.softmax_cross_entropy_with_integer_labels(y, labels).mean() for y in outputs)
 
         kernels = {leaf.path: flat[leaf.path] for leaf in leaves(name) if leaf.key in expected}
-        gradient = jax.device_get(jax.jit(jax.grad(loss))(kernels))
+        others = {path: array for path, array in flat.items() if path not in kernels}
+        gradient = jax.device_get(jax.jit(jax.grad(loss))(kernels, others, x))
     found = to_torch(name, traverse_util.unflatten_dict(flat | gradient), source=peer.source, **peer.options)
     assert {key: difference(drawn.sample(found[key]), x) for key, x in expected.items()} == pytest.approx(
         dict.fromkeys(expected, 0), abs=TOLERANCE

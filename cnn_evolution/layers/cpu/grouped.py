@@ -7,6 +7,9 @@ half width (5x5, 48 to 128 channels, 2 groups, 9 pixels, batch 64), forward, inp
 ms became 6, 8 and 7.
 """
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -14,32 +17,29 @@ from cnn_evolution.layers.cpu import dense
 from cnn_evolution.layers.cpu.window import Window
 
 BLOCK_CHANNELS = 16  # as wide as a vector register of 16 floats
+SIDE_BY_SIDE = 8  # blocks that run at the same time
 
 
 def forward(x: Array, kernel: Array, window: Window, groups: int) -> Array:
     blocks, merged = _blocks(groups, kernel.shape[2], kernel.shape[3] // groups)
-    kernels = _merge(kernel, blocks, merged)
-    parts = [dense.forward(part, kernels[i], window) for i, part in enumerate(_split(x, blocks))]
-    return jnp.concatenate(parts, axis=-1)
+    return _by_block(lambda x, kernel: dense.forward(x, kernel, window), blocks, x, _merge(kernel, groups, merged))
 
 
 def input_gradient(dy: Array, kernel: Array, window: Window, groups: int) -> Array:
     blocks, merged = _blocks(groups, kernel.shape[2], kernel.shape[3] // groups)
-    kernels = _merge(kernel, blocks, merged)
-    parts = [dense.input_gradient(part, kernels[i], window) for i, part in enumerate(_split(dy, blocks))]
-    return jnp.concatenate(parts, axis=-1)
+    kernels = _merge(kernel, groups, merged)
+    return _by_block(lambda dy, kernel: dense.input_gradient(dy, kernel, window), blocks, dy, kernels)
 
 
 def weight_gradient(x: Array, dy: Array, window: Window, groups: int) -> Array:
     channels, features = x.shape[-1] // groups, dy.shape[-1] // groups
     blocks, merged = _blocks(groups, channels, features)
-    parts = []
-    for x_part, dy_part in zip(_split(x, blocks), _split(dy, blocks), strict=True):
-        dw = dense.weight_gradient(x_part, dy_part, window)
-        dw = dw.reshape(*window.size, merged, channels, merged, features)
-        diagonal = [dw[:, :, group, :, group] for group in range(merged)]
-        parts.append(jnp.concatenate(diagonal, axis=-1))
-    return jnp.concatenate(parts, axis=-1)
+
+    def of_block(x: Array, dy: Array) -> Array:
+        dw = dense.weight_gradient(x, dy, window).reshape(*window.size, merged, channels, merged, features)
+        return jnp.concatenate([dw[:, :, group, :, group] for group in range(merged)], axis=-1)
+
+    return _by_block(of_block, blocks, x, dy)
 
 
 def _blocks(groups: int, channels: int, features: int) -> tuple[int, int]:
@@ -50,15 +50,36 @@ def _blocks(groups: int, channels: int, features: int) -> tuple[int, int]:
     return groups // merged, merged
 
 
-def _merge(kernel: Array, blocks: int, merged: int) -> Array:
-    """(h, w, C / groups, C') -> (blocks, h, w, merged C / groups, C' / blocks), block-diagonal."""
+def _merge(kernel: Array, groups: int, merged: int) -> Array:
+    """(h, w, C / groups, C') -> (h, w, merged C / groups, C'), zero between a feature and other groups' channels."""
     height, width, channels, features = kernel.shape
-    split = kernel.reshape(height, width, channels, blocks, merged, -1).transpose(3, 0, 1, 4, 2, 5)
-    own_group = jnp.eye(merged, dtype=kernel.dtype)[:, None, :, None]
-    kernels = split[:, :, :, :, :, None] * own_group
-    return lax.optimization_barrier(kernels.reshape(blocks, height, width, merged * channels, features // blocks))
+    own_group = jnp.eye(merged, dtype=kernel.dtype)[:, None, None, :, None]
+    split = kernel.reshape(height, width, 1, channels, groups // merged, merged, features // groups)
+    return lax.optimization_barrier((own_group * split).reshape(height, width, merged * channels, features))
 
 
-def _split(x: Array, blocks: int) -> list[Array]:
-    """The channels of each block, as a map of its own: a convolution reads a slice slowly."""
-    return [lax.optimization_barrier(part) for part in jnp.split(x, blocks, axis=-1)]
+def _by_block(convolve: Callable[..., Array], blocks: int, *arrays: Array) -> Array:
+    """`convolve` of every block's share of the arrays' last axes, joined along the last axis.
+
+    Each block would take its own time to compile: in a loop over a few at a time ResNeXt-50's training step takes 9 s
+    instead of 21 for that, and runs 4% slower.
+    """
+    together = max(number for number in range(1, SIDE_BY_SIDE + 1) if blocks % number == 0)
+
+    def share(array: Array, block: Array | int) -> Array:
+        channels = array.shape[-1] // blocks
+        part = lax.dynamic_slice_in_dim(array, block * channels, channels, axis=-1)
+        return lax.optimization_barrier(part)  # a convolution reads a slice slowly
+
+    def result(block: Array | int) -> Array:
+        return convolve(*(share(array, block) for array in arrays))
+
+    def step(i: Array, joined: Array) -> Array:
+        numbers = [i * together + j for j in range(together)]
+        for block, part in [(block, result(block)) for block in numbers]:
+            joined = lax.dynamic_update_slice_in_dim(joined, part, block * part.shape[-1], axis=-1)
+        return joined
+
+    part = jax.eval_shape(lambda: result(0))
+    zeros = jnp.zeros((*part.shape[:-1], part.shape[-1] * blocks), part.dtype)
+    return lax.fori_loop(0, blocks // together, step, zeros)
