@@ -16,7 +16,7 @@ import pytest
 from flax import traverse_util
 
 import cnn_evolution as ce
-from cnn_evolution.weights.conversion import Leaf, correspondence, from_torch, to_torch
+from cnn_evolution.weights.conversion import ANY_CLASSES, Leaf, correspondence, from_torch, to_torch
 from tests.weights import drawn
 from tests.weights.peers import CLASSES, GOLDEN, PEERS, TOLERANCE
 
@@ -44,7 +44,10 @@ def options(name: str) -> dict:
 @functools.cache
 def leaves(name: str) -> list[Leaf]:
     peer = PEERS[name]
-    return correspondence(name, peer.source, num_classes=CLASSES, **peer.options)
+    return [
+        dataclasses.replace(leaf, shape=tuple(CLASSES if n == ANY_CLASSES else n for n in leaf.shape))
+        for leaf in correspondence(name, peer.source, **peer.options)
+    ]
 
 
 @functools.lru_cache(maxsize=1)
@@ -68,14 +71,13 @@ def forward(name: str, variables: dict, x: jax.Array, **kwargs) -> tuple[list[ja
 @functools.lru_cache(maxsize=1)
 def trained(name: str) -> tuple[list[np.ndarray], dict]:
     """In float32, or in float64 where torch's own float32 is not precise."""
-    run = forward
-    if not RESIDUAL.search(name):
-        jax.clear_caches()  # the compiled networks of all tests together would take many gigabytes
-        run = jax.jit(forward, static_argnames=("name", "dtype"))
     dtype = np.float32 if golden(name)["precise"] else np.float64
+    run = functools.partial(forward, name, dtype=dtype)
     with jax.enable_x64(dtype == np.float64):
-        variables, x = jax.tree.map(dtype, (weights(name), images(name)))
-        return jax.device_get(run(name, variables, x, dtype=dtype))
+        inputs = jax.tree.map(dtype, (weights(name), images(name)))
+        if not RESIDUAL.search(name):  # compiled ahead, it is not kept: all networks would take many gigabytes
+            run = jax.jit(run).lower(*inputs).compile()
+        return jax.device_get(run(*inputs))
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
