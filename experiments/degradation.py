@@ -47,7 +47,8 @@ Question = Literal["residual", "depth", "batchnorm"]
 KINDS = {"plain": "plain", "resnet": "residual"}
 RESIDUAL = (20, 56)
 DEPTH = (8, 20, 32)
-PAPER = {"plain": "worse", "residual": "no worse"}  # the deeper network, in both errors: He et al. 2016, Fig. 6
+PAPER = {"plain": "worse", "residual": "no worse"}  # the deeper network, in both errors: He et al. 2016, Fig. 6,
+PAPER_DEPTH = 20  # from so many layers on
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
 GRADIENT_BATCHES = 4
 
@@ -222,19 +223,19 @@ def error_line(training: Training) -> str:
 def verdicts_on_depth(trainings: Mapping[tuple[str, int], Training]) -> list[str]:
     """Each network against the next shallower one of its kind, in words."""
     return [
-        verdict_on_depth(word, shallow, deep)
-        for kind, word in KINDS.items()
-        for shallow, deep in itertools.pairwise(training for (k, _), training in trainings.items() if k == kind)
+        verdict_on_depth(KINDS[kind], trainings[kind, shallow], trainings[kind, deep], in_paper=shallow >= PAPER_DEPTH)
+        for (kind, shallow), (other, deep) in itertools.pairwise(trainings)
+        if kind == other
     ]
 
 
-def verdict_on_depth(kind: str, shallow: Training, deep: Training) -> str:
-    """Whether the deeper of two networks is worse, in words, and whether that is the paper's finding."""
+def verdict_on_depth(kind: str, shallow: Training, deep: Training, *, in_paper: bool) -> str:
+    """Whether the deeper of two networks is worse, in words, and if the paper compares them, whether it found that."""
     gaps = (deep.training_error - shallow.training_error, deep.validation_error - shallow.validation_error)
     finding = "worse" if min(gaps) > 0 else "no worse" if max(gaps) <= 0 else "partly worse"
     differences = f"{gaps[0]:+.2f} points in training, {gaps[1]:+.2f} in validation"
     verdict = f"{kind}: {deep.name} is {finding} than {shallow.name} ({differences})"
-    if finding == PAPER[kind]:
+    if finding == PAPER[kind] or not in_paper:
         return verdict
     return f"{verdict}; this budget does not show the paper's effect, that it is {PAPER[kind]}"
 

@@ -23,12 +23,12 @@ class Journal:
     """The metrics of one run, in `metrics.jsonl` and as TensorBoard events, and its progress on the terminal.
 
     On a terminal a bar shows rate and remaining time; elsewhere (a log file, a cluster) plain lines say the same.
-    Only the first process of a multi-host run writes.
+    They begin with the name of the run's directory. Only the first process of a multi-host run writes.
     """
 
-    def __init__(self, directory: Path, title: str, steps: int, step: int, images_per_step: int, *, active: bool):
+    def __init__(self, directory: Path, steps: int, step: int, images_per_step: int, *, active: bool):
         self._path = directory / "metrics.jsonl"
-        self._title, self._steps, self._images = title, steps, images_per_step
+        self._title, self._steps, self._images = directory.resolve().name, steps, images_per_step
         self._active = active
         self._writer = SummaryWriter(str(directory / "tensorboard")) if active else None
         self._began: float | None = None
@@ -47,7 +47,7 @@ class Journal:
         )
         if self._bar:
             self._bar.start()
-            self._task = self._bar.add_task(title, total=steps, completed=step, rate="compiling")
+            self._task = self._bar.add_task(self._title, total=steps, completed=step, rate="compiling")
 
     def advance(self, step: int) -> None:
         """Moves the bar; the rate leaves out the first step, which compiles."""

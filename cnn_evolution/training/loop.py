@@ -62,7 +62,7 @@ def train(recipe: Recipe, run_dir: Path, options: RunOptions | None = None) -> R
         if first:
             _save_recipe(recipe, run_dir)
             _forget_after(run_dir / "metrics.jsonl", start)
-        journal = Journal(run_dir, recipe.model.name, run.steps, start, recipe.batch_size, active=first)
+        journal = Journal(run_dir, run.steps, start, recipe.batch_size, active=first)
         try:
             if restored is not None:
                 journal.say(f"continues after step {start} of {run.steps}")

@@ -33,9 +33,18 @@ def ended(training_error, validation_error, name="cifar_plain20"):
 @pytest.mark.parametrize(("kind", "paper"), [("plain", "worse"), ("residual", "no worse")])
 def test_a_deeper_network_is_compared_and_said_where_the_paper_found_otherwise(kind, paper, shallow, deep, finding):
     effect = f"; this budget does not show the paper's effect, that it is {paper}"
-    verdict = command.verdict_on_depth(kind, ended(*shallow, name="s"), ended(*deep, name="d"))
+    networks = ended(*shallow, name="s"), ended(*deep, name="d")
     finding, errors = finding.split(" (")
-    assert verdict == f"{kind}: d is {finding} than s ({errors}{'' if finding == paper else effect}"
+    comparison = f"{kind}: d is {finding} than s ({errors}"
+    expected = comparison if finding == paper else comparison + effect
+    assert command.verdict_on_depth(kind, *networks, in_paper=True) == expected
+    assert command.verdict_on_depth(kind, *networks, in_paper=False) == comparison
+
+
+def test_the_paper_speaks_of_20_layers_and_more():
+    errors = {8: 60, 20: 50, 32: 40}  # of plain networks; the paper finds deeper ones worse
+    verdicts = command.verdicts_on_depth({("plain", depth): ended(error, error) for depth, error in errors.items()})
+    assert ["the paper's effect" in verdict for verdict in verdicts] == [False, True]
 
 
 def test_errors_are_said_in_percent():
