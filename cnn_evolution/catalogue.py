@@ -99,7 +99,8 @@ def create_model(
     if "axis_name" in fields:
         options["axis_name"] = axis_name
     model = spec.build(num_classes=num_classes, dtype=dtype, width=width, **options)
-    if "depths" in options and len(options["depths"]) != len(stages := spec.build().depths):
+    stages = () if "features" in options else getattr(spec.build(), "depths", ())
+    if stages and len(options.get("depths", stages)) != len(stages):
         raise ValueError(f"depths is {options['depths']}; {name} has {len(stages)} stages, of {stages} blocks")
     return model
 
