@@ -39,8 +39,9 @@ def seen_pixels(model, size, endpoints, monkeypatch):
     images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     variables = jax.tree_util.tree_map_with_path(averaging, jax.eval_shape(model.init, jax.random.key(0), images))
 
+    # XLA:CPU now and then returns zeros for convolutions with constant kernels, so the weights are an argument.
     @jax.jit
-    def gradients(images):
+    def gradients(images, variables):
         maps, pull_back = jax.vjp(lambda images: ce.features(model, variables, images), images)
         found = {}
         for name in endpoints:
@@ -52,7 +53,7 @@ def seen_pixels(model, size, endpoints, monkeypatch):
             found[name] = jnp.any(gradient != 0, axis=(0, 3))
         return found, {name: x.shape[1:3] if x.ndim == 4 else () for name, x in maps.items()}
 
-    touched, shapes = gradients(jnp.ones(images.shape))
+    touched, shapes = gradients(jnp.ones(images.shape), variables)
     pixels = {name: tuple(np.flatnonzero(hit.any(1 - side)) for side in range(2)) for name, hit in touched.items()}
     return {name: [(rows[0], rows[-1]) for rows in sides] for name, sides in pixels.items()}, shapes
 

@@ -54,5 +54,7 @@ def test_only_the_last_block_lets_negative_values_through(draw):
     model = ce.create_model("inception_resnet_v2", num_classes=0, width=0.125, depths=(1, 1, 2))
     variables = draw(model, 75)
     images = np.random.default_rng(1).standard_normal((1, 75, 75, 3), np.float32)
-    found = jax.jit(lambda x: model.apply(variables, x, mutable=["endpoints"])[1]["endpoints"])(images)
+    found = jax.jit(lambda variables, x: model.apply(variables, x, mutable=["endpoints"])[1]["endpoints"])(
+        variables, images
+    )
     assert {name for name in ("block35", "block17", "block8", "conv_7b") if (found[name] < 0).any()} == {"block8"}
