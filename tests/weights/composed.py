@@ -4,6 +4,7 @@ Layers have the names that a zoo gives its own form of the network.
 """
 
 import collections
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -154,10 +155,12 @@ class ResidualBlock(nn.Module):
         return y.relu()
 
 
-def residual(stem: nn.Sequential, features: tuple[int, ...], depth: int, classes: int, *, shortcut: bool) -> nn.Module:
+def residual(
+    stem: nn.Sequential, features: tuple[int, ...], depths: tuple[int, ...], classes: int, *, shortcut: bool
+) -> nn.Module:
     """A network of He et al. 2016 with torchvision's names, from its stem to its classifier."""
     inputs = features[0]
-    for stage, outputs in enumerate(features, start=1):
+    for stage, (outputs, depth) in enumerate(zip(features, depths, strict=True), start=1):
         blocks = []
         for i in range(depth):
             stride = 2 if stage > 1 and i == 0 else 1
@@ -185,21 +188,25 @@ def cifar_stem() -> nn.Sequential:
     return nn.Sequential(collections.OrderedDict(layers))
 
 
-def resnet18_option_a(classes: int) -> nn.Module:
-    """He et al. 2016, Table 1, with parameter-free shortcuts."""
-    return residual(imagenet_stem(), (64, 128, 256, 512), 2, classes, shortcut=True)
+def imagenet(*depths: int, shortcut: bool) -> Callable[[int], nn.Module]:
+    """He et al. 2016, Table 1, with parameter-free shortcuts or none."""
+    return lambda classes: residual(imagenet_stem(), (64, 128, 256, 512), depths, classes, shortcut=shortcut)
 
 
-def plain18(classes: int) -> nn.Module:
-    """The same without shortcuts."""
-    return residual(imagenet_stem(), (64, 128, 256, 512), 2, classes, shortcut=False)
+def cifar(layers: int, *, shortcut: bool) -> Callable[[int], nn.Module]:
+    """He et al. 2016, section 4.2, with parameter-free shortcuts or none."""
+    depths = 3 * ((layers - 2) // 6,)
+    return lambda classes: residual(cifar_stem(), (16, 32, 64), depths, classes, shortcut=shortcut)
 
 
-def cifar_resnet20(classes: int) -> nn.Module:
-    """He et al. 2016, section 4.2, with parameter-free shortcuts."""
-    return residual(cifar_stem(), (16, 32, 64), 3, classes, shortcut=True)
-
-
-def cifar_plain20(classes: int) -> nn.Module:
-    """The same without shortcuts."""
-    return residual(cifar_stem(), (16, 32, 64), 3, classes, shortcut=False)
+resnet18_option_a = imagenet(2, 2, 2, 2, shortcut=True)
+resnet34_option_a = imagenet(3, 4, 6, 3, shortcut=True)
+plain18 = imagenet(2, 2, 2, 2, shortcut=False)
+plain34 = imagenet(3, 4, 6, 3, shortcut=False)
+cifar_resnet20 = cifar(20, shortcut=True)
+cifar_resnet32 = cifar(32, shortcut=True)
+cifar_resnet44 = cifar(44, shortcut=True)
+cifar_resnet56 = cifar(56, shortcut=True)
+cifar_resnet110 = cifar(110, shortcut=True)
+cifar_plain20 = cifar(20, shortcut=False)
+cifar_plain56 = cifar(56, shortcut=False)
