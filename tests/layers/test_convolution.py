@@ -86,9 +86,21 @@ def test_equals_lax_for_any_shape(case):
     assert_same(pair, normal(*x_shape), normal(*kernel_shape, seed=1))
 
 
+@settings(deadline=None, max_examples=20, derandomize=True)
+@given(
+    size=st.tuples(st.integers(6, 13), st.integers(6, 13)),
+    padding=st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2),
+    channels=st.tuples(st.sampled_from([32, 64]), st.sampled_from([32, 64])),
+)
+def test_equals_lax_for_3x3_kernels_of_many_channels(size, padding, channels):
+    assert_same(convolutions((1, 1), padding), normal(2, *size, channels[0]), normal(3, 3, *channels, seed=1))
+
+
 # The branches that small random shapes do not reach, by the layer they are for.
 LAYERS = {
     "3x3": ((2, 12, 12, 64), (3, 3, 64, 64), 1, 1, 1),
+    "3x3 on an odd map": ((3, 13, 9, 32), (3, 3, 32, 64), 1, 1, 1),
+    "3x3 in parts of the batch": ((8, 56, 56, 64), (3, 3, 64, 64), 1, 1, 1),
     "3x3 on 2x2": ((4, 2, 2, 512), (3, 3, 512, 256), 1, 1, 1),
     "3x3/2": ((2, 13, 13, 256), (3, 3, 256, 256), 2, 1, 1),
     "1x1": ((4, 14, 14, 256), (1, 1, 256, 64), 1, 0, 1),

@@ -5,51 +5,74 @@ they are multiplied value by value: 16 multiplications instead of 36. Over all t
 of matrices. The transformed map is four times as large, so images are taken a few at a time.
 
 Against XLA's kernel and the correlation of images in dense.py, batch 16, forward and weight gradient: 64 channels at 56
-pixels 37 and 41 ms became 15 and 27; 256 at 14 pixels 19 and 20 became 10 and 15; 128 at 112 pixels 366 and 489 became
-215 and 264. The result is as exact: for so small a tile the transformations only add and halve.
+pixels 38 and 40 ms became 21 and 26; 256 at 14 pixels 20 and 20 became 11 and 14; 128 at 112 pixels 342 and 489 became
+281 and 297. The result is as exact: for so small a tile the transformations only add and halve.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from cnn_evolution.layers.cpu.parts import images_in_cache, map_parts, sum_parts
 from cnn_evolution.layers.cpu.products import product, product_of_transpose
-from cnn_evolution.layers.cpu.window import Window, scatter, taps
+from cnn_evolution.layers.cpu.window import Window, pad, scatter
 
 CACHE = 2**25  # bytes of transformed maps at a time: what the cores' common cache holds
 
+# The transformations of a row or a column. Both are applied one after the other, or at once to the small kernel.
+_KERNEL_LINE = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
+OF_KERNEL = np.kron(_KERNEL_LINE, _KERNEL_LINE)  # (16, 9)
+
+
+def _of_map(a: Array, b: Array, c: Array, d: Array) -> list[Array]:
+    return [a - c, b + c, c - b, b - d]
+
+
+def _to_outputs(a: Array, b: Array, c: Array, d: Array) -> list[Array]:
+    return [a + b + c, b - c - d]
+
+
+def _of_gradient(a: Array, b: Array) -> list[Array]:
+    """The adjoint of `_to_outputs`."""
+    return [a, a + b, a - b, -b]
+
 
 def suits(window: Window, channels: int, features: int, dtype: jnp.dtype) -> bool:
-    """Whether this is the faster way: enough channels for products of matrices, and maps of some tiles.
-
-    Below 32 bits the differences of pixels would lose too much.
-    """
+    """Whether this is the faster way: maps of some tiles, but not so many that an image's are far from any cache."""
     return (
-        (window.size, window.strides) == ((3, 3), (1, 1))
-        and min(channels, features) >= 32
+        _is_possible(window, channels, features, dtype)
         and min(window.output_size) >= 4
-        and dtype.itemsize >= 4
+        and _bytes_of_image(_tiles(window), channels, features, dtype) <= 2 * CACHE
     )
 
 
 def suits_weight_gradient(window: Window, channels: int, features: int, dtype: jnp.dtype) -> bool:
     """Whether it is for the gradient of the kernel, which needs larger maps and more channels."""
-    large = max(channels, features) >= 64 and min(window.output_size) >= 8
-    return large and suits(window, channels, features, dtype)
+    return (
+        _is_possible(window, channels, features, dtype)
+        and min(window.output_size) >= 8
+        and max(channels, features) >= 64
+    )
+
+
+def _is_possible(window: Window, channels: int, features: int, dtype: jnp.dtype) -> bool:
+    """Fewer channels make no product of matrices, and below 32 bits the differences of pixels would lose too much."""
+    return (window.size, window.strides) == ((3, 3), (1, 1)) and min(channels, features) >= 32 and dtype.itemsize >= 4
 
 
 def forward(x: Array, kernel: Array, window: Window) -> Array:
     channels, features = kernel.shape[2:]
-    weights = _stored(_transformed(_of_kernel, kernel.reshape(9, channels, features)))
+    weights = product(jnp.asarray(OF_KERNEL), kernel.reshape(9, -1)).reshape(16, channels, features)
     tiles, outputs = _tiles(window), _outputs(window)
 
     def convolve(x: Array) -> Array:
-        values = _matrices(_transformed(_of_map, taps(x, tiles)))
-        products = _stored([product(value, weight) for value, weight in zip(values, weights, strict=True)])
-        maps = [values.reshape(x.shape[0], *tiles.output_size, features) for values in products]
-        return scatter(_transformed(_of_products, maps), outputs).astype(x.dtype)
+        products = product(_values(_of_map, x, tiles), weights)
+        # The barrier keeps XLA from computing the products within the sums, one by one.
+        rows = lax.optimization_barrier(products).reshape(4, 4, x.shape[0], *tiles.output_size, features)
+        blocks = [block for row in _to_outputs(*rows) for block in _to_outputs(*row)]
+        return scatter(blocks, outputs).astype(x.dtype)
 
     return map_parts(convolve, _images(x, features, tiles, CACHE), x)
 
@@ -59,68 +82,49 @@ def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
     tiles, outputs = _tiles(window), _outputs(window)
 
     def correlate(x: Array, dy: Array) -> Array:
-        values = _matrices(_transformed(_of_map, taps(x, tiles)))
-        gradients = _matrices(_transformed(_of_gradient, taps(dy, outputs)))
-        return jnp.stack([product_of_transpose(*pair) for pair in zip(values, gradients, strict=True)])
+        return product_of_transpose(_values(_of_map, x, tiles), _values(_of_gradient, dy, outputs))
 
     total = sum_parts(correlate, _images(x, features, tiles, CACHE // 2), x, dy)
-    return jnp.stack(_transformed(_to_kernel, total)).reshape(3, 3, channels, features).astype(x.dtype)
+    dw = product(jnp.asarray(OF_KERNEL.T), total.reshape(16, -1))
+    return dw.reshape(3, 3, channels, features).astype(x.dtype)
 
 
-# The transformations of a row or a column: of the map, of the kernel, from the products to pixels, and the adjoints of
-# the last two.
+def _values(of_line: Callable[..., list[Array]], x: Array, window: Window) -> Array:
+    """The transformed tiles of a map (N, H, W, C) that `window` sees: (16, N P Q, C).
 
-
-def _of_map(a: Array, b: Array, c: Array, d: Array) -> list[Array]:
-    return [a - c, b + c, c - b, b - d]
-
-
-def _of_kernel(a: Array, b: Array, c: Array) -> list[Array]:
-    return [a, (a + b + c) / 2, (a - b + c) / 2, c]
-
-
-def _of_products(a: Array, b: Array, c: Array, d: Array) -> list[Array]:
-    return [a + b + c, b - c - d]
-
-
-def _of_gradient(a: Array, b: Array) -> list[Array]:
-    return [a, a + b, a - b, -b]
-
-
-def _to_kernel(a: Array, b: Array, c: Array, d: Array) -> list[Array]:
-    return [a + (b + c) / 2, (b - c) / 2, (b + c) / 2 + d]
-
-
-def _transformed(of_line: Callable[..., list[Array]], values: Sequence[Array] | Array) -> list[Array]:
-    """`of_line` of the rows and then the columns of a square of values, given and returned row by row."""
-    side = round(len(values) ** 0.5)
-    rows = [of_line(*values[row * side : (row + 1) * side]) for row in range(side)]
-    columns = [of_line(*column) for column in zip(*rows, strict=True)]
-    return [value for row in zip(*columns, strict=True) for value in row]
-
-
-def _matrices(values: Sequence[Array]) -> list[Array]:
-    return _stored([value.reshape(-1, value.shape[-1]) for value in values])
-
-
-def _stored(values: list[Array]) -> list[Array]:
-    """Keeps XLA from computing them within a product or a sum that uses them, once for every use."""
-    return list(lax.optimization_barrier(tuple(values)))
-
-
-def _outputs(window: Window) -> Window:
-    """The window of the 2x2 outputs of each tile, the last of which may lie outside of the map."""
-    (height, width) = window.output_size
-    return Window((2, 2), (2, 2), ((0, height % 2), (0, width % 2)), window.output_size)
+    Columns and rows one after the other, each as one array: as 16 arrays they would take twice as long to compile.
+    """
+    values = pad(x, window.padding)
+    for axis, size, number in (
+        (-2, window.size[1], window.output_size[1]),
+        (-3, window.size[0], window.output_size[0]),
+    ):
+        # The barriers keep XLA from computing what comes before anew for every pixel that sees it.
+        values = lax.optimization_barrier(values)
+        pixels = [lax.slice_in_dim(values, i, i + 2 * number - 1, 2, axis) for i in range(size)]
+        values = jnp.stack(of_line(*pixels))
+    return lax.optimization_barrier(values.reshape(16, -1, x.shape[-1]))
 
 
 def _tiles(window: Window) -> Window:
-    """The window of the 4x4 pixels of each tile."""
+    """The window of the 4x4 pixels of each tile, the last of which may reach one pixel beyond the padded map."""
     (above, below), (left, right) = window.padding
     height, width = window.output_size
     return Window((4, 4), (2, 2), ((above, below + height % 2), (left, right + width % 2)), window.map_size)
 
 
+def _outputs(window: Window) -> Window:
+    """The window of the 2x2 outputs of each tile."""
+    height, width = window.output_size
+    return Window((2, 2), (2, 2), ((0, height % 2), (0, width % 2)), (height, width))
+
+
 def _images(x: Array, features: int, tiles: Window, cache: int) -> int:
+    """How many images are taken at a time."""
+    return images_in_cache(x.shape[0], _bytes_of_image(tiles, x.shape[-1], features, x.dtype), cache)
+
+
+def _bytes_of_image(tiles: Window, channels: int, features: int, dtype: jnp.dtype) -> int:
+    """Bytes of the transformed maps on both sides of the products."""
     rows, columns = tiles.output_size
-    return images_in_cache(x.shape[0], 16 * rows * columns * (x.shape[-1] + features) * x.dtype.itemsize, cache)
+    return 16 * rows * columns * (channels + features) * dtype.itemsize
