@@ -134,6 +134,12 @@ def test_bfloat16_is_as_exact_as_its_digits(layer):
         assert_close(actual, expected, tolerance=1e-2)
 
 
+def test_float64_keeps_its_digits():
+    with jax.enable_x64(True):
+        x, kernel = normal(2, 12, 12, 64, dtype=jnp.float64), normal(3, 3, 64, 64, seed=1, dtype=jnp.float64)
+        assert_same(convolutions((1, 1), ((1, 1), (1, 1))), x, kernel, tolerance=1e-13)
+
+
 FALL_BACKS = {
     "kernel dilation": ({"rhs_dilation": (2, 2)}, jnp.float32),
     "input dilation": ({"lhs_dilation": (2, 2)}, jnp.float32),

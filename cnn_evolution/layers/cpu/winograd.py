@@ -22,8 +22,8 @@ from cnn_evolution.layers.cpu.window import Window, pad, scatter
 CACHE = 2**25  # bytes of transformed maps at a time: what the cores' common cache holds
 
 # The transformations of a row or a column. Both are applied one after the other, or at once to the small kernel.
-_KERNEL_LINE = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
-OF_KERNEL = np.kron(_KERNEL_LINE, _KERNEL_LINE)  # (16, 9)
+_OF_KERNEL_LINE = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
+_OF_KERNEL = np.kron(_OF_KERNEL_LINE, _OF_KERNEL_LINE)  # (16, 9)
 
 
 def _of_map(a: Array, b: Array, c: Array, d: Array) -> list[Array]:
@@ -64,7 +64,7 @@ def _is_possible(window: Window, channels: int, features: int, dtype: jnp.dtype)
 
 def forward(x: Array, kernel: Array, window: Window) -> Array:
     channels, features = kernel.shape[2:]
-    weights = product(jnp.asarray(OF_KERNEL), kernel.reshape(9, -1)).reshape(16, channels, features)
+    weights = product(jnp.asarray(_OF_KERNEL, kernel.dtype), kernel.reshape(9, -1)).reshape(16, channels, features)
     tiles, outputs = _tiles(window), _outputs(window)
 
     def convolve(x: Array) -> Array:
@@ -85,7 +85,7 @@ def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
         return product_of_transpose(_values(_of_map, x, tiles), _values(_of_gradient, dy, outputs))
 
     total = sum_parts(correlate, _images(x, features, tiles, CACHE // 2), x, dy)
-    dw = product(jnp.asarray(OF_KERNEL.T), total.reshape(16, -1))
+    dw = product(jnp.asarray(_OF_KERNEL.T, total.dtype), total.reshape(16, -1))
     return dw.reshape(3, 3, channels, features).astype(x.dtype)
 
 
