@@ -99,9 +99,10 @@ def create_model(
     if "axis_name" in fields:
         options["axis_name"] = axis_name
     model = spec.build(num_classes=num_classes, dtype=dtype, width=width, **options)
-    stages = () if "features" in options else getattr(spec.build(), "depths", ())
-    if stages and len(options.get("depths", stages)) != len(stages):
-        raise ValueError(f"depths is {options['depths']}; {name} has {len(stages)} stages, of {stages} blocks")
+    if "depths" in options and "features" not in options:  # which would give it other stages
+        stages = spec.build().depths
+        if len(options["depths"]) != len(stages):
+            raise ValueError(f"depths is {options['depths']}; {name} has {len(stages)} stages, of {stages} blocks")
     return model
 
 

@@ -10,7 +10,8 @@ the networks that torchvision lacks), in its fastest setting: memory layout, and
 
 Every contender runs in a process of its own, so that neither its threads nor its memory get into another's way, and all
 keep the memory that they free. They take turns, one measurement each a round; what counts is the median over the
-rounds. The first steps, in which programs are compiled and memory is fetched, are not measured.
+rounds. The first steps, in which programs are compiled and memory is fetched, and the first of every turn are not
+measured.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 from jax import Array, lax
 
 from cnn_evolution.layers.cpu import columns, winograd
-from cnn_evolution.layers.cpu.parts import images_in_cache, sum_parts
+from cnn_evolution.layers.cpu.parts import largest_divisor, sum_parts
 from cnn_evolution.layers.cpu.window import Window
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
@@ -14,7 +14,7 @@ def forward(x: Array, kernel: Array, window: Window) -> Array:
     """XLA's kernel loses to columns for 1x1, few outputs of many channels, and far behind for maps below the kernel.
 
     The last: 3x3 on 2x2 pixels, 512 channels, batch 64: 595 against 5 ms; 5x5 on 4x4, 128 channels: 98 against 4.9.
-    To Winograd's algorithm it loses wherever that is possible on maps of more than 3x3 pixels.
+    To Winograd's algorithm it loses where `winograd.suits` says so.
     """
     if winograd.suits(window, x.shape[-1], kernel.shape[-1], x.dtype):
         return winograd.forward(x, kernel, window)
@@ -51,7 +51,7 @@ def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
     if winograd.suits_weight_gradient(window, x.shape[-1], dy.shape[-1], x.dtype):
         return winograd.weight_gradient(x, dy, window)
     n = x.shape[0]
-    images = images_in_cache(n, dy.size // n * dy.dtype.itemsize, CACHE)
+    images = largest_divisor(n, CACHE * n // (dy.size * dy.dtype.itemsize))
     return sum_parts(lambda x, dy: _correlate_images(x, dy, window), images, x, dy).astype(x.dtype)
 
 

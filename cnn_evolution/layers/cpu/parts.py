@@ -1,4 +1,4 @@
-"""Batches taken in parts of a few images, so that what is computed of a part stays in a cache."""
+"""Maps taken in parts of equal size, so that what is computed of a part stays in a cache."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 
-def images_in_cache(images: int, bytes_of_one: int, cache: int) -> int:
-    """The largest divisor of a batch of `images` of which so many stay in `cache` bytes; at least 1."""
-    fitting = max(1, cache // bytes_of_one)
-    return max(number for number in range(1, min(images, fitting) + 1) if images % number == 0)
+def largest_divisor(number: int, limit: int) -> int:
+    """The largest divisor of `number` up to `limit`; at least 1."""
+    return max(divisor for divisor in range(1, max(1, min(number, limit)) + 1) if number % divisor == 0)
 
 
 def map_parts(function: Callable[[Array], Array], images: int, x: Array) -> Array:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from cnn_evolution.layers.cpu.parts import images_in_cache, map_parts, sum_parts
+from cnn_evolution.layers.cpu.parts import largest_divisor, map_parts, sum_parts
 from cnn_evolution.layers.cpu.products import product, product_of_transpose
 from cnn_evolution.layers.cpu.window import Window, pad, scatter
 
@@ -121,7 +121,7 @@ def _outputs(window: Window) -> Window:
 
 def _images(x: Array, features: int, tiles: Window, cache: int) -> int:
     """How many images are taken at a time."""
-    return images_in_cache(x.shape[0], _bytes_of_image(tiles, x.shape[-1], features, x.dtype), cache)
+    return largest_divisor(x.shape[0], cache // _bytes_of_image(tiles, x.shape[-1], features, x.dtype))
 
 
 def _bytes_of_image(tiles: Window, channels: int, features: int, dtype: jnp.dtype) -> int:
