@@ -127,12 +127,28 @@ def local_response_norm(x: Array, size: int = 5, alpha: float = 1e-4, beta: floa
     """x / (k + alpha * sum of x^2 over `size` neighbouring channels) ** beta, on (N, H, W, C).
 
     Krizhevsky et al. 2012, section 3.3, with the paper's constants. Caffe and torch divide alpha by `size`; the paper
-    does not. The sum is taken in float32: bfloat16 has too few digits to add alpha * x^2 to k.
+    does not. The sum is taken in float32: bfloat16 has too few digits to add alpha * x^2 to k. Forward mode (`jax.jvp`)
+    raises `TypeError`.
     """
-    half = size // 2
-    squares = jnp.pad(jnp.square(x.astype(jnp.float32)), ((0, 0), (0, 0), (0, 0), (half, size - 1 - half)))
-    scale = k + alpha * sum(squares[..., i : i + x.shape[-1]] for i in range(size))
+    squares = jnp.square(x.astype(jnp.float32))
+    scale = k + alpha * _sum_of_neighbours(squares, size // 2, (size - 1) // 2)
     if beta == 0.75:  # two square roots take a third of the time of a general power on a CPU
         root = lax.rsqrt(scale)
         return x * (root * jnp.sqrt(root)).astype(x.dtype)
     return x * (scale**-beta).astype(x.dtype)
+
+
+# The gradient is written out because XLA's own adds padded slices, one channel at a time. With it a normalisation,
+# forwards and backwards, takes 9 ms instead of 31 (48 channels at 44 pixels, batch 32).
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _sum_of_neighbours(x: Array, before: int, after: int) -> Array:
+    """The sum of each channel and of so many before and after it."""
+    # Without the barrier XLA would pad anew for every neighbour.
+    padded = lax.optimization_barrier(jnp.pad(x, (*((0, 0),) * (x.ndim - 1), (before, after))))
+    return sum(lax.slice_in_dim(padded, i, i + x.shape[-1], axis=-1) for i in range(before + 1 + after))
+
+
+_sum_of_neighbours.defvjp(
+    lambda x, before, after: (_sum_of_neighbours(x, before, after), None),
+    lambda before, after, _, dy: (_sum_of_neighbours(dy, after, before),),
+)

@@ -20,6 +20,20 @@ def test_responses_are_divided_by_their_neighbours(channels, beta):
     assert np.allclose(layers.local_response_norm(jnp.asarray(x), beta=beta), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("size", [1, 4, 5])
+def test_the_gradient_of_neighbours_that_differ_in_number_before_and_after(size):
+    x, dy = (3 * jax.random.normal(jax.random.key(seed), (2, 3, 3, 7)) for seed in (0, 1))
+
+    def divided(x):
+        squares = jnp.pad(x**2, ((0, 0), (0, 0), (0, 0), (size // 2, (size - 1) // 2)))
+        return x / (2 + 0.1 * sum(squares[..., i : i + 7] for i in range(size))) ** 0.75
+
+    found, expected = (
+        jax.vjp(f, x)[1](dy)[0] for f in (lambda x: layers.local_response_norm(x, size=size, alpha=0.1), divided)
+    )
+    assert np.allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_half_precision_still_feels_its_neighbours():
     x = jnp.full((1, 1, 1, 5), 4.0)
     exact = layers.local_response_norm(x)
