@@ -145,7 +145,8 @@ def _sum_of_neighbours(x: Array, before: int, after: int) -> Array:
     """The sum of each channel and of so many before and after it."""
     # Without the barrier XLA would pad anew for every neighbour.
     padded = lax.optimization_barrier(jnp.pad(x, (*((0, 0),) * (x.ndim - 1), (before, after))))
-    return sum(lax.slice_in_dim(padded, i, i + x.shape[-1], axis=-1) for i in range(before + 1 + after))
+    shifted = [lax.slice_in_dim(padded, i, i + x.shape[-1], axis=-1) for i in range(before + 1 + after)]
+    return functools.reduce(jnp.add, shifted)
 
 
 _sum_of_neighbours.defvjp(

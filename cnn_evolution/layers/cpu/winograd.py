@@ -49,17 +49,18 @@ def suits(window: Window, channels: int, features: int, dtype: jnp.dtype) -> boo
 
 
 def suits_weight_gradient(window: Window, channels: int, features: int, dtype: jnp.dtype) -> bool:
-    """Whether it is for the gradient of the kernel, which needs larger maps and more channels."""
-    return (
-        _is_possible(window, channels, features, dtype)
-        and min(window.output_size) >= 8
-        and max(channels, features) >= 64
-    )
+    """Whether it is for the gradient of the kernel, which needs larger maps."""
+    return _is_possible(window, channels, features, dtype) and min(window.output_size) >= 8
 
 
 def _is_possible(window: Window, channels: int, features: int, dtype: jnp.dtype) -> bool:
     """Fewer channels make no product of matrices, and below 32 bits the differences of pixels would lose too much."""
-    return (window.size, window.strides) == ((3, 3), (1, 1)) and min(channels, features) >= 32 and dtype.itemsize >= 4
+    return (
+        (window.size, window.strides) == ((3, 3), (1, 1))
+        and min(channels, features) >= 32
+        and max(channels, features) >= 48
+        and dtype.itemsize >= 4
+    )
 
 
 def forward(x: Array, kernel: Array, window: Window) -> Array:
