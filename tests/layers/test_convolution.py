@@ -90,7 +90,7 @@ def test_equals_lax_for_any_shape(case):
 @given(
     size=st.tuples(st.integers(6, 13), st.integers(6, 13)),
     padding=st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2),
-    channels=st.tuples(st.sampled_from([32, 64]), st.sampled_from([32, 64])),
+    channels=st.tuples(st.sampled_from([32, 48]), st.sampled_from([48, 64])),
 )
 def test_equals_lax_for_3x3_kernels_of_many_channels(size, padding, channels):
     assert_same(convolutions((1, 1), padding), normal(2, *size, channels[0]), normal(3, 3, *channels, seed=1))
@@ -108,9 +108,11 @@ LAYERS = {
     "AlexNet's stem": ((2, 67, 67, 3), (11, 11, 3, 96), 4, 0, 1),
     "AlexNet's second convolution": ((2, 13, 13, 96), (5, 5, 48, 256), 1, 2, 2),
     "ResNet's stem": ((2, 64, 64, 3), (7, 7, 3, 64), 2, 3, 1),
+    "MobileNet's stem": ((2, 31, 31, 3), (3, 3, 3, 32), 2, 1, 1),
     "ResNeXt": ((2, 14, 14, 128), (3, 3, 4, 128), 2, 1, 32),
     "ResNeXt, last stage": ((2, 7, 7, 128), (3, 3, 32, 128), 1, 1, 4),
     "MobileNet": ((2, 15, 15, 48), (3, 3, 1, 48), 2, 1, 48),
+    "MnasNet, 5x5": ((4, 15, 15, 24), (5, 5, 1, 24), 1, 2, 24),
     "channel multiplier": ((2, 9, 9, 6), (3, 3, 1, 18), 1, 1, 6),
     "whole map": ((4, 6, 6, 64), (6, 6, 64, 128), 1, 0, 1),
 }
