@@ -3,6 +3,7 @@
     python -m experiments.benchmark resnet50 vgg16 --batch-size 16
     python -m experiments.benchmark resnet18@48 --width 0.25 --batch-size 64 --convolution ours lax
     python -m experiments.benchmark resnet50@64x64 mobilenet_v1@224x16 --dtype bfloat16
+    python -m experiments.benchmark resnext50_32x4d --operations    # what the time goes to
 
 A network is a name from the catalogue, with the images' side in pixels and their number if these differ from
 `--input-size` and `--batch-size`. PyTorch takes part where it is installed together with torchvision (and pytorchcv for
@@ -16,6 +17,7 @@ measured.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import multiprocessing
 import os
@@ -34,6 +36,7 @@ from cnn_evolution import model_info
 from cnn_evolution.allocator import reuse_large_buffers
 from experiments import command_line, contenders
 from experiments.contenders import MODES, Case, Contender, Step
+from experiments.operations import OPERATIONS, seconds_by_kind
 
 CONTENDERS: Mapping[str, Callable[[Case], Contender]] = {
     "ours": contenders.ours,
@@ -60,6 +63,7 @@ class Arguments:
       torch: Whether PyTorch takes part.
       rounds: Measurements of each contender.
       seconds: What one measurement takes at least.
+      operations: Also measure which kinds of operations a step's time goes to; not in PyTorch, and only on a CPU.
       output: Where the numbers go, as JSON.
     """
 
@@ -72,6 +76,7 @@ class Arguments:
     torch: bool = True
     rounds: int = 5
     seconds: float = 1.0
+    operations: bool = False
     output: Path = Path("runs/benchmark.json")
 
 
@@ -87,6 +92,7 @@ class Result:
       device: What it ran on.
       compile_seconds: What it took to compile; None where the first steps do that.
       seconds: Of one step, in every round.
+      operations: Seconds by kind of operation in one step more, added up over threads; None if not measured.
     """
 
     case: Case
@@ -96,6 +102,7 @@ class Result:
     device: str
     compile_seconds: float | None
     seconds: list[float]
+    operations: dict[str, float] | None = None
 
     @property
     def images_per_second(self) -> float:
@@ -123,6 +130,9 @@ def main() -> None:
         measured = list(measure(case, names, arguments))
         print("\n".join(row(cells(result, measured)) for result in measured), flush=True)
         results += measured
+    if arguments.operations:
+        print("\nMilliseconds a step, and of every kind of operation, added up over threads:\n")
+        print(operations_table([result for result in results if result.operations]))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(report(results), indent=1) + "\n")
 
@@ -152,10 +162,21 @@ def measure(case: Case, names: list[str], arguments: Arguments) -> Iterator[Resu
             seconds: dict[str, list[float]] = {name: [] for name in names}
             for _ in range(arguments.rounds):
                 for name, worker in workers.items():
-                    worker.send(mode)
+                    worker.send((mode, "seconds"))
                     seconds[name].append(receive(worker))
-            for name in names:
-                yield Result(case=case, mode=mode, contender=name, seconds=seconds[name], **facts[name][mode])
+            for name, worker in workers.items():
+                operations = None
+                if arguments.operations:
+                    worker.send((mode, "operations"))
+                    operations = receive(worker)
+                yield Result(
+                    case=case,
+                    mode=mode,
+                    contender=name,
+                    seconds=seconds[name],
+                    operations=operations,
+                    **facts[name][mode],
+                )
 
 
 @contextlib.contextmanager
@@ -201,9 +222,15 @@ def work(connection: Connection, name: str, case: Case, seconds: float) -> None:
         )
         with contextlib.suppress(EOFError):
             while True:
-                step, expected = steps[connection.recv()]
+                mode, wanted = connection.recv()
+                step, expected = steps[mode]
                 step.run(1)  # what the others' turns drove out of the caches comes back
-                connection.send(timed(step, max(1, round(seconds / expected))))
+                if wanted == "seconds":
+                    connection.send(timed(step, max(1, round(seconds / expected))))
+                elif step.program and contender.device == "cpu":
+                    connection.send(seconds_by_kind(step.program(), functools.partial(step.run, 1)))
+                else:
+                    connection.send(None)
     except Exception as error:
         connection.send(error)
 
@@ -245,6 +272,18 @@ def cells(result: Result, measured: list[Result]) -> tuple[Any, ...]:
         "" if result.compile_seconds is None else f"{result.compile_seconds:.1f}",
         rate,
     )
+
+
+def operations_table(measured: list[Result]) -> str:
+    """What the time of steps goes to, a line for each."""
+    header = ("network", "pixels", "batch", "step", "contender", "ms", *OPERATIONS)
+    lines = [row(header), row(["---"] * len(header))]
+    for result in measured:
+        case, operations = result.case, result.operations or {}
+        seconds = [statistics.median(result.seconds), *(operations[kind] for kind in OPERATIONS)]
+        names = (case.model, case.input_size, case.batch_size, result.mode, result.contender)
+        lines.append(row([*names, *(f"{1000 * one:.3g}" for one in seconds)]))
+    return "\n".join(lines)
 
 
 def speed_of_ours(result: Result, measured: list[Result]) -> float | None:

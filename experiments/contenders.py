@@ -53,11 +53,13 @@ class Step:
       setting: What distinguishes it from others of the same contender and mode.
       run: Runs so many steps, and returns when they are done.
       compile_seconds: What it took to trace and compile; None where the first steps do that.
+      program: What was compiled, in XLA's text form; None where that is not XLA.
     """
 
     setting: str
     run: Callable[[int], None]
     compile_seconds: float | None = None
+    program: Callable[[], str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,8 +130,8 @@ def _jax_steps(case: Case, context: contextlib.AbstractContextManager[None]) -> 
         jax.block_until_ready(state)
 
     steps = {
-        "inference": [Step("", run_inference, predict_seconds)],
-        "training": [Step("", run_training, train_seconds)],
+        "inference": [Step("", run_inference, predict_seconds, prediction.as_text)],
+        "training": [Step("", run_training, train_seconds, update.as_text)],
     }
     return Contender(jax.devices()[0].device_kind, steps)
 

@@ -21,7 +21,7 @@ def run(*arguments, code=0):
 def test_contenders_are_compared_in_inference_and_training(tmp_path):
     output = tmp_path / "benchmark.json"
     options = ["--width", 0.125, "--convolution", "ours", "lax", "--rounds", 2, "--seconds", 0.01, "--output", output]
-    printed = run("vgg11@32x2", *options)
+    printed = run("vgg11@32x2", *options, "--operations")
     results = json.loads(output.read_text())["results"]
     assert [(one["mode"], one["contender"]) for one in results] == [
         ("inference", "ours"),
@@ -35,6 +35,8 @@ def test_contenders_are_compared_in_inference_and_training(tmp_path):
         assert lax["speed_of_ours"] == ours["images_per_second"] / lax["images_per_second"]
         assert f"{lax['speed_of_ours']:.2f} times as fast" in printed
         assert f"{ours['images_per_second']:.4g}" in printed
+        for one in (ours, lax):
+            assert f"{1000 * one['operations']['products of matrices']:.3g}" in printed
 
 
 def test_errors_of_a_contender_are_shown():
