@@ -33,7 +33,6 @@ from typing import Any, Literal
 import tyro
 
 from cnn_evolution import model_info
-from cnn_evolution.allocator import reuse_large_buffers
 from experiments import command_line, contenders
 from experiments.contenders import MODES, Case, Contender, Step
 from experiments.operations import OPERATIONS, seconds_by_kind
@@ -209,7 +208,6 @@ def receive(worker: Connection) -> Any:
 
 def work(connection: Connection, name: str, case: Case, seconds: float) -> None:
     """Prepares a contender, then measures a step of each mode that is asked for, until the other side hangs up."""
-    reuse_large_buffers()
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # contenders share a GPU's memory
     try:
         contender = CONTENDERS[name](case)
@@ -309,7 +307,13 @@ def report(results: list[Result]) -> dict[str, Any]:
         }
         for result in results
     ]
-    return {"cores": os.cpu_count(), "platform": platform.platform(), "versions": versions, "results": rows}
+    return {
+        "cores": os.cpu_count(),
+        "platform": platform.platform(),
+        "allocator": os.environ.get("GLIBC_TUNABLES", ""),
+        "versions": versions,
+        "results": rows,
+    }
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from cnn_evolution.allocator import reuse_large_buffers
-
 
 def run(command: Callable[[], None]) -> NoReturn:
     """Runs a command and exits with 0, with 2 after bad input (one line that says what), or with 130 when interrupted.
@@ -15,7 +13,6 @@ def run(command: Callable[[], None]) -> NoReturn:
     Errors of value and of the system, and missing libraries, are shortened to what they say, because a user can mend
     most of them; with CNN_EVOLUTION_TRACEBACK=1 in the environment they keep their traceback, as all others do.
     """
-    reuse_large_buffers()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("absl").setLevel(logging.ERROR)
     code = 0
