@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from jax import lax
 
 from cnn_evolution.layers import conv, convolve, plain_convolutions
+from cnn_evolution.layers.cpu import Window, winograd
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -93,14 +94,17 @@ def test_equals_lax_for_any_shape(case):
     channels=st.tuples(st.sampled_from([32, 48]), st.sampled_from([48, 64])),
 )
 def test_equals_lax_for_3x3_kernels_of_many_channels(size, padding, channels):
-    assert_same(convolutions((1, 1), padding), normal(2, *size, channels[0]), normal(3, 3, *channels, seed=1))
+    x, kernel = normal(32, *size, channels[0]), normal(3, 3, *channels, seed=1)
+    assert winograd.suits(x, channels[1], Window((3, 3), (1, 1), padding, size))
+    assert_same(convolutions((1, 1), padding), x, kernel)
 
 
 # The branches that small random shapes do not reach, by the layer they are for.
 LAYERS = {
-    "3x3": ((2, 12, 12, 64), (3, 3, 64, 64), 1, 1, 1),
+    "3x3": ((4, 12, 12, 64), (3, 3, 64, 64), 1, 1, 1),
     "3x3 on an odd map": ((3, 13, 9, 32), (3, 3, 32, 64), 1, 1, 1),
-    "3x3 in parts of the batch": ((8, 56, 56, 64), (3, 3, 64, 64), 1, 1, 1),
+    "3x3 on few tiles": ((2, 12, 12, 64), (3, 3, 64, 64), 1, 1, 1),
+    "3x3 in parts of the batch": ((6, 112, 112, 64), (3, 3, 64, 64), 1, 1, 1),
     "3x3 on 2x2": ((4, 2, 2, 512), (3, 3, 512, 256), 1, 1, 1),
     "3x3/2": ((2, 13, 13, 256), (3, 3, 256, 256), 2, 1, 1),
     "1x1": ((4, 14, 14, 256), (1, 1, 256, 64), 1, 0, 1),
@@ -138,7 +142,7 @@ def test_bfloat16_is_as_exact_as_its_digits(layer):
 
 def test_float64_keeps_its_digits():
     with jax.enable_x64(True):
-        x, kernel = normal(2, 12, 12, 64, dtype=jnp.float64), normal(3, 3, 64, 64, seed=1, dtype=jnp.float64)
+        x, kernel = normal(4, 12, 12, 64, dtype=jnp.float64), normal(3, 3, 64, 64, seed=1, dtype=jnp.float64)
         assert_same(convolutions((1, 1), ((1, 1), (1, 1))), x, kernel, tolerance=1e-13)
 
 

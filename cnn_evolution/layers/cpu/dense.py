@@ -1,9 +1,8 @@
 """Dense convolutions: XLA's own kernel where it is fast, products of matrices where they are faster."""
 
-import jax.numpy as jnp
 from jax import Array, lax
 
-from cnn_evolution.layers.cpu import columns, winograd
+from cnn_evolution.layers.cpu import columns, few_channels, winograd
 from cnn_evolution.layers.cpu.parts import largest_divisor, sum_parts
 from cnn_evolution.layers.cpu.window import Window
 
@@ -15,28 +14,17 @@ def forward(x: Array, kernel: Array, window: Window) -> Array:
     """XLA's kernel loses to columns for 1x1, few outputs of many channels, and far behind for maps below the kernel.
 
     The last: 3x3 on 2x2 pixels, 512 channels, batch 64: 595 against 5 ms; 5x5 on 4x4, 128 channels: 98 against 4.9.
-    To Winograd's algorithm it loses where `winograd.suits` says so.
+    To sums of products and to Winograd's algorithm it loses where `suits` says so.
     """
-    if winograd.suits(window, x.shape[-1], kernel.shape[-1], x.dtype):
+    if few_channels.suits(window, x.shape[-1]):
+        return few_channels.forward(x, kernel, window)
+    if winograd.suits(x, kernel.shape[-1], window):
         return winograd.forward(x, kernel, window)
     outputs = window.output_size[0] * window.output_size[1]
     small = min(window.map_size) < max(window.size) or (x.shape[-1] >= 512 and outputs <= 49)
     if window.taps == 1 or small:
         return columns.forward(x, kernel, window)
-    if x.shape[-1] % 2 and _is_slow_for_odd_channels(kernel.shape[-1]):
-        # The barrier keeps the padding out of the convolution, which XLA would then not give to its fast kernel.
-        x = lax.optimization_barrier(jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, 1))))
-        kernel = jnp.pad(kernel, ((0, 0), (0, 0), (0, 1), (0, 0)))
     return lax.conv_general_dilated(x, kernel, window.strides, window.padding, dimension_numbers=DIMENSIONS)
-
-
-def _is_slow_for_odd_channels(features: int) -> bool:
-    """Numbers of outputs for which XLA's kernel gains from one more channel, of zeros.
-
-    From 3 channels at 112 pixels, batch 16, 3x3/2: to 32 channels 5.4 ms became 2.6, to 80 17.2 became 5.6; but to 16
-    2.9 would become 3.2, and to 64 11.9 would become 14.9 (7x7/2).
-    """
-    return 16 < features <= 32 or 64 < features <= 80
 
 
 def input_gradient(dy: Array, kernel: Array, window: Window) -> Array:
@@ -58,7 +46,7 @@ def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
     """
     if window.taps == 1:
         return columns.weight_gradient(x, dy, window)
-    if winograd.suits_weight_gradient(window, x.shape[-1], dy.shape[-1], x.dtype):
+    if winograd.suits_weight_gradient(x, dy.shape[-1], window):
         return winograd.weight_gradient(x, dy, window)
     n = x.shape[0]
     images = largest_divisor(n, CACHE * n // (dy.size * dy.dtype.itemsize))
