@@ -23,8 +23,8 @@ from cnn_evolution.layers.cpu.window import Window, pad
 CACHE = 2**26  # bytes of transformed maps at a time
 
 # Both factors of a product are seen as polynomials and evaluated at these points and at infinity, where multiplication
-# is value by value (Blahut 2010, section 5.2). They are exact in binary, as are most numbers that follow from them; the
-# points 1 and 2 of the paper would cost another digit.
+# is value by value (the algorithm of Cook and Toom). They are exact in binary, as are most numbers that follow from
+# them; the points 1 and 2 of the paper would cost another digit.
 POINTS = (0, 0.75, -0.75, 1.5, -1.5)
 
 
