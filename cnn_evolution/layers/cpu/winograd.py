@@ -1,15 +1,19 @@
-"""3x3 convolution at stride 1 with fewer multiplications: Winograd's F(4x4, 3x3) (Lavin & Gray 2016, section 4).
+"""3x3 convolution at stride 1 with fewer multiplications: Winograd's F(m x m, 3x3) (Lavin & Gray 2016, section 4).
 
-A tile of 4x4 outputs sees 6x6 pixels. Once these and the kernel are transformed, which takes additions and
-multiplications by constants, they are multiplied value by value: 36 multiplications instead of 144. Over all tiles and
-channels these are 36 products of matrices. The transformed map is more than twice as large, so of large maps a few
-images are taken at a time.
+A tile of m x m outputs sees m + 2 pixels of m + 2 rows. Once these and the kernel are transformed, which takes
+additions and multiplications by constants, they are multiplied value by value: for m = 4 36 multiplications instead of
+144, for m = 2 16 instead of 36. Over all tiles and channels these are as many products of matrices. The transformed map
+is two or four times as large, so of large maps a few images are taken at a time.
+
+The gradient of the kernel takes m = 4. The forward pass and the gradient of the map take m = 2: there larger tiles are
+a fifth faster too, but their rounding, a few millionths of the largest value instead of one, grows from layer to layer.
 
 Against XLA's kernel and the correlation of images in dense.py, batch 16, forward and weight gradient: 64 channels at 56
-pixels 60 and 125 ms became 25 and 27; 256 at 14 pixels 33 and 63 became 18 and 21; 256 at 56 pixels 467 and 1050 became
-239 and 187. The result differs by a few millionths of the largest value, where XLA's differs by two ten-millionths.
+pixels 60 and 125 ms became 39 and 30; 256 at 14 pixels 33 and 63 became 18 and 20; 256 at 56 pixels 467 and 1050 became
+325 and 187.
 """
 
+import dataclasses
 import functools
 
 import jax.numpy as jnp
@@ -22,38 +26,58 @@ from cnn_evolution.layers.cpu.window import Window, pad
 
 CACHE = 2**26  # bytes of transformed maps at a time
 
-# Both factors of a product are seen as polynomials and evaluated at these points and at infinity, where multiplication
-# is value by value (the algorithm of Cook and Toom). They are exact in binary, as are most numbers that follow from
-# them; the points 1 and 2 of the paper would cost another digit.
-POINTS = (0, 0.75, -0.75, 1.5, -1.5)
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """The transformations for tiles of m x m outputs.
+
+    Attributes:
+      outputs: m.
+      pixels: m + 2, that a row of the tile sees.
+      of_pixels: Transforms a line of pixels, (m + 2, m + 2).
+      of_kernel: Transforms a whole kernel, ((m + 2)^2, 9).
+      to_outputs: Transforms a line of products, (m, m + 2).
+    """
+
+    outputs: int
+    pixels: int
+    of_pixels: np.ndarray
+    of_kernel: np.ndarray
+    to_outputs: np.ndarray
 
 
-def _matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The transformations of a line: of 6 pixels (6, 6), of 3 weights (6, 3), and of 6 products to 4 outputs (4, 6)."""
-    others = [[point for point in POINTS if point != one] for one in POINTS]
-    of_pixels = np.array([*(np.append(np.poly(roots)[::-1], 0) for roots in others), np.poly(POINTS)[::-1]])
-    of_weights, to_outputs = (np.vander([*POINTS, 0], size, increasing=True) for size in (3, 4))
-    of_weights[-1], to_outputs[-1] = np.eye(3)[-1], np.eye(4)[-1]
-    differences = [np.prod(one - np.array(roots)) for one, roots in zip(POINTS, others, strict=True)]
-    return of_pixels, of_weights / np.array([[*differences, 1]]).T, to_outputs.T
+def _tile(*points: float) -> Tile:
+    """Both factors are seen as polynomials and evaluated at these points and at infinity.
+
+    There multiplication is value by value (the algorithm of Cook and Toom). With n points m is n - 1.
+    """
+    outputs, pixels = len(points) - 1, len(points) + 1
+    others = [[point for point in points if point != one] for one in points]
+    of_pixels = np.array([*(np.append(np.poly(roots)[::-1], 0) for roots in others), np.poly(points)[::-1]])
+    of_weights, to_outputs = (np.vander([*points, 0], size, increasing=True) for size in (3, outputs))
+    of_weights[-1], to_outputs[-1] = np.eye(3)[-1], np.eye(outputs)[-1]
+    differences = [np.prod(one - np.array(roots)) for one, roots in zip(points, others, strict=True)]
+    of_weights = of_weights / np.array([[*differences, 1]]).T
+    return Tile(outputs, pixels, of_pixels, np.kron(of_weights, of_weights), to_outputs.T)
 
 
-_OF_PIXELS, _OF_WEIGHTS, _TO_OUTPUTS = _matrices()
-_OF_KERNEL = np.kron(_OF_WEIGHTS, _OF_WEIGHTS)  # both its lines at once, (36, 9)
+SMALL = _tile(0.0, 1.0, -1.0)
+LARGE = _tile(0.0, 0.75, -0.75, 1.5, -1.5)  # exact in binary; the points 1 and 2 of the paper would cost another digit
 
 
 def suits(x: Array, features: int, window: Window) -> bool:
     """Whether this is the faster way: not for so large maps that an image's transformed ones are far from any cache."""
-    return suits_weight_gradient(x, features, window) and _bytes_of_image(_tiles(window), x, features) <= CACHE // 2
+    return _is_possible(SMALL, x, features, window) and _bytes_of_image(SMALL, x, features, window) <= CACHE
 
 
 def suits_weight_gradient(x: Array, features: int, window: Window) -> bool:
-    """Whether it is for the gradient of the kernel.
+    """Whether it is for the gradient of the kernel."""
+    return _is_possible(LARGE, x, features, window)
 
-    Fewer channels or tiles make no product of matrices, and below 32 bits the differences of pixels would lose too
-    much.
-    """
-    rows, columns = _tiles(window).output_size
+
+def _is_possible(tile: Tile, x: Array, features: int, window: Window) -> bool:
+    """Fewer channels or tiles make no product of matrices; below 32 bits the differences of pixels lose too much."""
+    rows, columns = _seen(tile, window).output_size
     return (
         (window.size, window.strides) == ((3, 3), (1, 1))
         and min(x.shape[-1], features) >= 32
@@ -64,47 +88,52 @@ def suits_weight_gradient(x: Array, features: int, window: Window) -> bool:
     )
 
 
-def forward(x: Array, kernel: Array, window: Window) -> Array:
+def forward(x: Array, kernel: Array, window: Window, tile: Tile = SMALL) -> Array:
     channels, features = kernel.shape[2:]
-    weights = product(jnp.asarray(_OF_KERNEL, kernel.dtype), kernel.reshape(9, -1)).reshape(36, channels, features)
-    tiles = _tiles(window)
-    (rows, columns), (height, width) = tiles.output_size, window.output_size
+    weights = product(jnp.asarray(tile.of_kernel, kernel.dtype), kernel.reshape(9, -1)).reshape(-1, channels, features)
+    seen, m = _seen(tile, window), tile.outputs
+    (rows, columns), (height, width) = seen.output_size, window.output_size
 
     def convolve(x: Array) -> Array:
-        products = product(_values(_OF_PIXELS, x, tiles), weights)
+        products = product(_values(tile.of_pixels, x, seen), weights)
         # The barrier keeps XLA from computing the products within the sums, one by one.
-        products = lax.optimization_barrier(products).reshape(6, 6, x.shape[0], rows, columns, features)
-        half = _combine_first(_TO_OUTPUTS, list(products), axis=3)  # 6 N P 4 Q C'
-        y = _combine(_TO_OUTPUTS, list(half), axis=4)  # N P 4 Q 4 C'
-        return y.reshape(x.shape[0], 4 * rows, 4 * columns, features)[:, :height, :width].astype(x.dtype)
+        products = lax.optimization_barrier(products)
+        products = products.reshape(tile.pixels, tile.pixels, x.shape[0], rows, columns, features)
+        half = _combine_first(tile.to_outputs, list(products), axis=3)  # m + 2, N, P, m, Q, C'
+        y = _combine(tile.to_outputs, list(half), axis=4)  # N, P, m, Q, m, C'
+        return y.reshape(x.shape[0], m * rows, m * columns, features)[:, :height, :width].astype(x.dtype)
 
-    return map_parts(convolve, _images(x, features, tiles, CACHE), x)
+    return map_parts(convolve, largest_divisor(x.shape[0], CACHE // _bytes_of_image(tile, x, features, window)), x)
 
 
-def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
+def weight_gradient(x: Array, dy: Array, window: Window, tile: Tile = LARGE) -> Array:
     channels, features = x.shape[-1], dy.shape[-1]
-    tiles, outputs = _tiles(window), _outputs(window)
+    seen, outputs = _seen(tile, window), _outputs(tile, window)
 
     def correlate(x: Array, dy: Array) -> Array:
-        return product_of_transpose(_values(_OF_PIXELS, x, tiles), _values(_TO_OUTPUTS.T, dy, outputs))
+        return product_of_transpose(_values(tile.of_pixels, x, seen), _values(tile.to_outputs.T, dy, outputs))
 
-    total = sum_parts(correlate, _images(x, features, tiles, CACHE // 4), x, dy)
-    dw = product(jnp.asarray(_OF_KERNEL.T, total.dtype), total.reshape(36, -1))
+    images = largest_divisor(x.shape[0], CACHE // 4 // _bytes_of_image(tile, x, features, window))
+    total = sum_parts(correlate, images, x, dy)
+    dw = product(jnp.asarray(tile.of_kernel.T, total.dtype), total.reshape(tile.pixels**2, -1))
     return dw.reshape(3, 3, channels, features).astype(x.dtype)
 
 
 def _values(matrix: np.ndarray, x: Array, window: Window) -> Array:
-    """The transformed tiles of a map (N, H, W, C) that `window` sees: (36, N P Q, C)."""
+    """The transformed tiles of a map (N, H, W, C) that `window` sees: (values of a tile, N P Q, C)."""
     # The barriers keep XLA from computing what comes before anew for every pixel that sees it.
     x = lax.optimization_barrier(pad(x, window.padding))
-    half = _combine_first(matrix, _pixels(x, -2, window.size[1], window.output_size[1]), axis=0)
-    values = _combine(matrix, _pixels(half, -3, window.size[0], window.output_size[0]), axis=0)
-    return lax.optimization_barrier(values.reshape(36, -1, x.shape[-1]))
+    half = _combine_first(matrix, _pixels(x, -2, window), axis=0)
+    values = _combine(matrix, _pixels(half, -3, window), axis=0)
+    return lax.optimization_barrier(values.reshape(len(matrix) ** 2, -1, x.shape[-1]))
 
 
-def _pixels(x: Array, axis: int, size: int, tiles: int) -> list[Array]:
-    """The first pixel of every tile along an axis, the second ones, and so on."""
-    return [lax.slice_in_dim(x, i, i + 4 * tiles - 3, 4, axis) for i in range(size)]
+def _pixels(x: Array, axis: int, window: Window) -> list[Array]:
+    """The first pixel of every tile along an axis (-2 of columns, -3 of rows), the second ones, and so on."""
+    side = {-3: 0, -2: 1}[axis]
+    stride = window.strides[side]
+    length = (window.output_size[side] - 1) * stride + 1
+    return [lax.slice_in_dim(x, i, i + length, stride, axis) for i in range(window.size[side])]
 
 
 def _combine(matrix: np.ndarray, parts: list[Array], axis: int) -> Array:
@@ -126,25 +155,21 @@ def _combine_first(matrix: np.ndarray, parts: list[Array], axis: int) -> Array:
     return jnp.concatenate([_combine(half, parts, axis) for half in np.split(matrix, 2)], axis)
 
 
-def _tiles(window: Window) -> Window:
-    """The window of the 6x6 pixels of each tile, the last of which may reach beyond the padded map."""
-    (above, below), (left, right) = window.padding
-    down, across = (-size % 4 for size in window.output_size)
-    return Window((6, 6), (4, 4), ((above, below + down), (left, right + across)), window.map_size)
+def _seen(tile: Tile, window: Window) -> Window:
+    """The window of the pixels of each tile, the last of which may reach beyond the padded map."""
+    m, (above, below), (left, right) = tile.outputs, *window.padding
+    down, across = (-size % m for size in window.output_size)
+    return Window((tile.pixels,) * 2, (m, m), ((above, below + down), (left, right + across)), window.map_size)
 
 
-def _outputs(window: Window) -> Window:
-    """The window of the 4x4 outputs of each tile."""
-    down, across = (-size % 4 for size in window.output_size)
-    return Window((4, 4), (4, 4), ((0, down), (0, across)), window.output_size)
+def _outputs(tile: Tile, window: Window) -> Window:
+    """The window of the outputs of each tile."""
+    m = tile.outputs
+    down, across = (-size % m for size in window.output_size)
+    return Window((m, m), (m, m), ((0, down), (0, across)), window.output_size)
 
 
-def _images(x: Array, features: int, tiles: Window, cache: int) -> int:
-    """How many images are taken at a time."""
-    return largest_divisor(x.shape[0], cache // _bytes_of_image(tiles, x, features))
-
-
-def _bytes_of_image(tiles: Window, x: Array, features: int) -> int:
-    """Bytes of the transformed maps on both sides of the products."""
-    rows, columns = tiles.output_size
-    return 36 * rows * columns * (x.shape[-1] + features) * x.dtype.itemsize
+def _bytes_of_image(tile: Tile, x: Array, features: int, window: Window) -> int:
+    """Bytes of an image's transformed maps on both sides of the products."""
+    rows, columns = _seen(tile, window).output_size
+    return tile.pixels**2 * rows * columns * (x.shape[-1] + features) * x.dtype.itemsize
