@@ -9,8 +9,7 @@ The gradient of the kernel takes m = 4. The forward pass and the gradient of the
 a fifth faster too, but their rounding, a few millionths of the largest value instead of one, grows from layer to layer.
 
 Against XLA's kernel and the correlation of images in dense.py, batch 16, forward and weight gradient: 64 channels at 56
-pixels 60 and 125 ms became 39 and 30; 256 at 14 pixels 33 and 63 became 18 and 20; 256 at 56 pixels 467 and 1050 became
-325 and 187.
+pixels 54 and 117 ms became 36 and 45; 256 at 14 pixels 34 and 65 became 20 and 21.
 """
 
 import dataclasses
@@ -88,7 +87,8 @@ def _is_possible(tile: Tile, x: Array, features: int, window: Window) -> bool:
     )
 
 
-def forward(x: Array, kernel: Array, window: Window, tile: Tile = SMALL) -> Array:
+def forward(x: Array, kernel: Array, window: Window) -> Array:
+    tile = SMALL
     channels, features = kernel.shape[2:]
     weights = product(jnp.asarray(tile.of_kernel, kernel.dtype), kernel.reshape(9, -1)).reshape(-1, channels, features)
     seen, m = _seen(tile, window), tile.outputs
@@ -106,7 +106,8 @@ def forward(x: Array, kernel: Array, window: Window, tile: Tile = SMALL) -> Arra
     return map_parts(convolve, largest_divisor(x.shape[0], CACHE // _bytes_of_image(tile, x, features, window)), x)
 
 
-def weight_gradient(x: Array, dy: Array, window: Window, tile: Tile = LARGE) -> Array:
+def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
+    tile = LARGE
     channels, features = x.shape[-1], dy.shape[-1]
     seen, outputs = _seen(tile, window), _outputs(tile, window)
 
