@@ -9,7 +9,18 @@ Shapes are Flax's: maps (N, H, W, C), kernels (h, w, C / groups, C'). Every kind
 """
 
 from cnn_evolution.layers.cpu.convolution import forward, input_gradient, weight_gradient
+from cnn_evolution.layers.cpu.library import ask_for_eigen, leave_it_to_jaxlib
 from cnn_evolution.layers.cpu.pooling import MAX_POOL_TAPS, max_pool
 from cnn_evolution.layers.cpu.window import Window
 
-__all__ = ["MAX_POOL_TAPS", "Window", "forward", "input_gradient", "max_pool", "weight_gradient"]
+ask_for_eigen()
+
+__all__ = [
+    "MAX_POOL_TAPS",
+    "Window",
+    "forward",
+    "input_gradient",
+    "leave_it_to_jaxlib",
+    "max_pool",
+    "weight_gradient",
+]

@@ -8,8 +8,8 @@ is two or four times as large, so of large maps a few images are taken at a time
 The gradient of the kernel takes m = 4. The forward pass and the gradient of the map take m = 2: there larger tiles are
 a fifth faster too, but their rounding, a few millionths of the largest value instead of one, grows from layer to layer.
 
-Against XLA's kernel and the correlation of images in dense.py, batch 16, forward and weight gradient: 64 channels at 56
-pixels 54 and 117 ms became 36 and 45; 256 at 14 pixels 34 and 65 became 20 and 21.
+Against XLA's kernel and the correlation of images in dense.py, batch 16, forward and weight gradient: 128 channels at
+28 pixels 23 and 27 ms became 18 and 19; 256 at 14 pixels 21 and 24 became 15 and 17.
 """
 
 import dataclasses
@@ -66,22 +66,21 @@ LARGE = _tile(0.0, 0.75, -0.75, 1.5, -1.5)  # exact in binary; the points 1 and 
 
 def suits(x: Array, features: int, window: Window) -> bool:
     """Whether this is the faster way: not for so large maps that an image's transformed ones are far from any cache."""
-    return _is_possible(SMALL, x, features, window) and _bytes_of_image(SMALL, x, features, window) <= CACHE
+    return _is_possible(x, features, window, channels=128) and _bytes_of_image(SMALL, x, features, window) <= CACHE
 
 
 def suits_weight_gradient(x: Array, features: int, window: Window) -> bool:
     """Whether it is for the gradient of the kernel."""
-    return _is_possible(LARGE, x, features, window)
+    return _is_possible(x, features, window, channels=64)
 
 
-def _is_possible(tile: Tile, x: Array, features: int, window: Window) -> bool:
+def _is_possible(x: Array, features: int, window: Window, channels: int) -> bool:
     """Fewer channels or tiles make no product of matrices; below 32 bits the differences of pixels lose too much."""
-    rows, columns = _seen(tile, window).output_size
+    rows, columns = _seen(LARGE, window).output_size
     return (
         (window.size, window.strides) == ((3, 3), (1, 1))
-        and min(x.shape[-1], features) >= 32
-        and max(x.shape[-1], features) >= 48
-        and min(window.output_size) >= 4
+        and min(x.shape[-1], features) >= channels
+        and min(window.output_size) >= 7
         and x.shape[0] * rows * columns >= 32
         and x.dtype.itemsize >= 4
     )
