@@ -11,20 +11,20 @@ from cnn_evolution.layers.cpu.window import Pads, Window, pad
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 CACHE = 1_250_000  # bytes that surely stay in a core's second-level cache
-FEWEST_IMAGES = 16  # that fill vector registers as channels
+WIDE_ENOUGH = 16  # images that fill vector registers as channels
 
 
 def forward(x: Array, kernel: Array, window: Window) -> Array:
     """XLA's kernel loses to columns for 1x1, and by far for maps smaller than the kernel.
 
     3x3 on 2x2 pixels, 512 channels, batch 64: 811 against 9 ms; 5x5 on 4x4, 128 channels: 178 against 9. To sums of
-    products and to Winograd's algorithm it loses where `suits` says so.
+    products and to Winograd's algorithm it loses where `suits` says so. It has no fast form in float64.
     """
     if few_channels.suits(window, x.shape[-1]):
         return few_channels.forward(x, kernel, window)
     if winograd.suits(x, kernel.shape[-1], window):
         return winograd.forward(x, kernel, window)
-    if window.taps == 1 or min(window.map_size) < max(window.size):
+    if window.taps == 1 or min(window.map_size) < max(window.size) or x.dtype.itemsize > 4:
         return columns.forward(x, kernel, window)
     return _xla(x, kernel, window.padding, window_strides=window.strides)
 
@@ -44,14 +44,17 @@ def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
 
     Images act as channels and channels as images. XLA's kernel is fast while this kernel stays in the cache and has
     channels enough, so batches are split and the parts added up: 7x7 from 3 to 32 channels at 48 pixels, batch 32, 32
-    ms by single images, 7.5 by sixteen, 10.7 at once.
+    ms by single images, 7.5 by sixteen, 10.7 at once. To fewer than four images, of small batches and those that divide
+    badly, columns are better: 7x7/2 to 64 at 224, batch 16, 151 ms by two images and 98 as columns.
     """
     if window.taps == 1:
         return columns.weight_gradient(x, dy, window)
     if winograd.suits_weight_gradient(x, dy.shape[-1], window):
         return winograd.weight_gradient(x, dy, window)
     n = x.shape[0]
-    images = largest_divisor(n, max(FEWEST_IMAGES, CACHE * n // (dy.size * dy.dtype.itemsize)))
+    images = largest_divisor(n, max(WIDE_ENOUGH, CACHE * n // (dy.size * dy.dtype.itemsize)))
+    if images < 4 or x.dtype.itemsize > 4:
+        return columns.weight_gradient(x, dy, window)
     return sum_parts(lambda x, dy: _correlate_images(x, dy, window), images, x, dy).astype(x.dtype)
 
 
