@@ -33,4 +33,4 @@ def ask_for_eigen() -> None:
 
 def leave_it_to_jaxlib() -> None:
     """Takes the flag back; to be called before the first computation."""
-    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "").replace(EIGEN, "").strip()
+    os.environ["XLA_FLAGS"] = " ".join(flag for flag in os.environ.get("XLA_FLAGS", "").split() if flag != EIGEN)
