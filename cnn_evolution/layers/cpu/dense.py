@@ -46,6 +46,7 @@ def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
     channels enough, so batches are split and the parts added up: 7x7 from 3 to 32 channels at 48 pixels, batch 32, 32
     ms by single images, 7.5 by sixteen, 10.7 at once. To fewer than four images, of small batches and those that divide
     badly, columns are better: 7x7/2 to 64 at 224, batch 16, 151 ms by two images and 98 as columns.
+    So they are in float64, where XLA has no fast form.
     """
     if window.taps == 1:
         return columns.weight_gradient(x, dy, window)
@@ -62,13 +63,13 @@ def _correlate_images(x: Array, dy: Array, window: Window) -> Array:
     """The weight gradient as one convolution, (C, H, W, N), (H', W', N, C') -> (C, h, w, C')."""
     # The barrier keeps the transpositions out of the convolution, which XLA would then not give to its fast kernel.
     x, dy = lax.optimization_barrier((x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)))
-    rows, columns = (
+    vertical, horizontal = (
         (before, (outputs - 1) * stride + size - length - before)
         for (before, _), outputs, stride, size, length in zip(
             window.padding, window.output_size, window.strides, window.size, window.map_size, strict=True
         )
     )
-    dw = _xla(x, dy, (rows, columns), window_strides=(1, 1), rhs_dilation=window.strides)
+    dw = _xla(x, dy, (vertical, horizontal), window_strides=(1, 1), rhs_dilation=window.strides)
     return dw.transpose(1, 2, 0, 3)
 
 
