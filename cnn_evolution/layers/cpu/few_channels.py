@@ -31,7 +31,7 @@ def forward(x: Array, kernel: Array, window: Window) -> Array:
         products = [values[images] * weight for values, weight in zip(seen, weights, strict=True)]
         return functools.reduce(jnp.add, products).astype(x.dtype)
 
-    # XLA takes sums anew wherever they are used, but not what is joined: six times in a training step of VGG-11 with
+    # XLA takes sums anew wherever they are used, but not what is joined: five times in a training step of VGG-11 with
     # batch normalisation.
     half = x.shape[0] // 2
     return jnp.concatenate([total(slice(0, half)), total(slice(half, None))])
