@@ -50,7 +50,7 @@ def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
     """
     if window.taps == 1:
         return columns.weight_gradient(x, dy, window)
-    if winograd.suits_weight_gradient(x, dy.shape[-1], window):
+    if winograd.suits(x, dy.shape[-1], window):
         return winograd.weight_gradient(x, dy, window)
     n = x.shape[0]
     images = largest_divisor(n, max(WIDE_ENOUGH, CACHE * n // (dy.size * dy.dtype.itemsize)))
