@@ -7,7 +7,7 @@ from typing import Any
 GOLDEN = Path(__file__).with_name("golden")
 CLASSES = 10
 TOLERANCE = 1e-4  # relative to the largest value
-EXACT = 1e-5  # where both sides compute in float64
+EXACT = 1e-5  # the same, where both sides compute in float64
 
 
 @dataclasses.dataclass(frozen=True)
