@@ -1,8 +1,10 @@
 """Dense convolutions: XLA's own kernel where it is fast, products of matrices where they are faster."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 from jax import Array, lax
 
 from cnn_evolution.layers.cpu import columns, few_channels, winograd
@@ -14,6 +16,7 @@ CACHE = 1_250_000  # bytes that surely stay in a core's second-level cache
 WIDE_ENOUGH = 16  # images that fill vector registers as channels
 
 
+@functools.partial(jax.jit, static_argnums=2)
 def forward(x: Array, kernel: Array, window: Window) -> Array:
     """XLA's kernel loses to columns for 1x1, and by far for maps smaller than the kernel.
 

@@ -3,7 +3,7 @@
 A tile of 4x4 outputs sees 6x6 pixels. Once these and the kernel are transformed, which takes additions and
 multiplications by constants, they are multiplied value by value: 36 multiplications instead of 144. Over all tiles and
 channels these are 36 products of matrices. The transformed map is 2.25 times as large, so of large maps a few images
-are taken at a time.
+are taken at a time. Every loop over parts takes its own time to compile, so there are few.
 
 Rounding is a few millionths of a map's largest value instead of one. In a whole network less is left of it: logits of
 VGG-16 differ from those in float64 by 1.5e-6 of their root mean square instead of 0.8e-6, of ResNet-50 by 0.50e-6
@@ -11,9 +11,9 @@ instead of 0.41e-6. Where a network amplifies rounding, direct convolutions lose
 the largest difference of ResNet-50's logits is 7.6e-5 of the largest logit, with XLA's own convolutions 5.4e-5, with
 torch's 6.9e-5; of wide ResNet-50-2's 5.2e-5, 5.3e-5 and 8.0e-5.
 
-Against XLA's kernel and the correlation of images in dense.py, batch 16, forward: 64 channels at 56 pixels 28 ms became
-23, 128 at 28 pixels 28 became 18, 256 at 14 pixels 28 became 20; gradient of the kernel: 128 channels at 28 pixels 27
-became 19, 256 at 14 pixels 24 became 17.
+Against XLA's kernel and the correlation of images in dense.py, batch 16, forward and gradient of the kernel: 64
+channels at 56 pixels 25 and 36 ms became 22 and 27, 128 at 28 pixels 24 and 27 became 14 and 15, 256 at 14 pixels 25
+and 25 became 14 and 16, 64 at 224 pixels 416 and 524 became 329 and 421.
 """
 
 import functools
@@ -22,11 +22,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from cnn_evolution.layers.cpu.once import once
 from cnn_evolution.layers.cpu.parts import largest_divisor, map_parts, sum_parts
 from cnn_evolution.layers.cpu.products import product, product_of_transpose
 from cnn_evolution.layers.cpu.window import Window, pad
 
-CACHE = 2**26  # bytes of transformed maps at a time
+MOST_BYTES = 2**28  # of transformed maps at a time
+CACHE = 2**24  # bytes of transformed maps that surely stay in the last cache
 OUTPUTS, PIXELS = 4, 6  # of a row of the tile
 POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)  # exact in binary; the points 1 and 2 of the paper would cost another digit
 
@@ -72,14 +74,12 @@ def forward(x: Array, kernel: Array, window: Window) -> Array:
 
     def convolve(x: Array) -> Array:
         products = product(_values(OF_PIXELS, x, seen), weights)
-        # The barrier keeps XLA from computing the products within the sums, one by one.
-        products = lax.optimization_barrier(products)
         products = products.reshape(PIXELS, PIXELS, x.shape[0], rows, columns, features)
-        half = _combine_first(TO_OUTPUTS, list(products), axis=3)  # 6, N, P, 4, Q, C'
+        half = once(lambda products: _combine(TO_OUTPUTS, list(products), axis=3), products)  # 6, N, P, 4, Q, C'
         y = _combine(TO_OUTPUTS, list(half), axis=4)  # N, P, 4, Q, 4, C'
         return y.reshape(x.shape[0], 4 * rows, 4 * columns, features)[:, :height, :width].astype(x.dtype)
 
-    return map_parts(convolve, largest_divisor(x.shape[0], CACHE // _bytes_of_image(x, features, window)), x)
+    return map_parts(convolve, largest_divisor(x.shape[0], MOST_BYTES // _bytes_of_image(x, features, window)), x)
 
 
 def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
@@ -89,7 +89,9 @@ def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
     def correlate(x: Array, dy: Array) -> Array:
         return product_of_transpose(_values(OF_PIXELS, x, seen), _values(TO_OUTPUTS.T, dy, outputs))
 
-    images = largest_divisor(x.shape[0], CACHE // 4 // _bytes_of_image(x, features, window))
+    # Every part is added to as many values as a kernel for all pairs of channels has.
+    of_kernel = PIXELS**2 * channels * features * x.dtype.itemsize
+    images = largest_divisor(x.shape[0], max(CACHE, 2 * of_kernel) // _bytes_of_image(x, features, window))
     total = sum_parts(correlate, images, x, dy)
     dw = product(jnp.asarray(OF_KERNEL.T, total.dtype), total.reshape(PIXELS**2, -1))
     return dw.reshape(3, 3, channels, features).astype(x.dtype)
@@ -97,10 +99,11 @@ def weight_gradient(x: Array, dy: Array, window: Window) -> Array:
 
 def _values(matrix: np.ndarray, x: Array, window: Window) -> Array:
     """The transformed tiles of a map (N, H, W, C) that `window` sees: (36, N P Q, C)."""
-    # The barriers keep XLA from computing what comes before anew for every pixel that sees it.
+    # Rows come first: of what they give, every column takes neighbours in memory. The other way takes a quarter longer,
+    # and as much again to compile.
     x = lax.optimization_barrier(pad(x, window.padding))
-    half = _combine_first(matrix, _pixels(x, -2, window), axis=0)
-    values = _combine(matrix, _pixels(half, -3, window), axis=0)
+    half = once(lambda x: _combine(matrix, _pixels(x, -3, window), axis=0), x)  # 6, N, P, W, C
+    values = _combine(matrix, _pixels(half, -2, window), axis=1)
     return lax.optimization_barrier(values.reshape(PIXELS**2, -1, x.shape[-1]))
 
 
@@ -117,18 +120,17 @@ def _combine(matrix: np.ndarray, parts: list[Array], axis: int) -> Array:
 
     As one sum over arrays with that axis XLA compiles it in a quarter of the time that it takes for a stack of sums.
     """
-    shape = [1] * (parts[0].ndim + 1)
-    shape[axis] = -1
-    weights = jnp.asarray(matrix, parts[0].dtype)
+    shape = (*parts[0].shape[:axis], len(matrix), *parts[0].shape[axis:])
+    others = [i for i in range(len(shape)) if i != axis]
     terms = [
-        jnp.expand_dims(part, axis) * weights[:, i].reshape(shape) for i, part in enumerate(parts) if matrix[:, i].any()
+        lax.mul(
+            lax.broadcast_in_dim(part, shape, others),
+            lax.broadcast_in_dim(weights.astype(part.dtype), shape, (axis,)),
+        )
+        for part, weights in zip(parts, matrix.T, strict=True)
+        if weights.any()
     ]
-    return functools.reduce(jnp.add, terms)
-
-
-def _combine_first(matrix: np.ndarray, parts: list[Array], axis: int) -> Array:
-    """`_combine`, joined from two halves: what is joined XLA does not compute anew for all that is combined from it."""
-    return jnp.concatenate([_combine(half, parts, axis) for half in np.split(matrix, 2)], axis)
+    return functools.reduce(lax.add, terms)
 
 
 def _seen(window: Window) -> Window:

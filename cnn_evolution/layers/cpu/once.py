@@ -1,0 +1,16 @@
+"""What is computed once, however often it is used."""
+
+from collections.abc import Callable
+
+import jax
+from jax import Array
+from jax.experimental.xla_metadata import set_xla_metadata
+
+
+def once(function: Callable[[Array], Array], x: Array) -> Array:
+    """`function(x)`, as an array in memory.
+
+    XLA computes what elementwise operations and slices give anew in every loop that uses it, and `optimization_barrier`
+    is gone by then. It does not look into calls, which it otherwise replaces by what they call.
+    """
+    return set_xla_metadata(jax.jit(function)(x), inlineable="false")
