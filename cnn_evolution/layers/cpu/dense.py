@@ -16,6 +16,7 @@ CACHE = 1_250_000  # bytes that surely stay in a core's second-level cache
 WIDE_ENOUGH = 16  # images that fill vector registers as channels
 
 
+# Input gradients of other kernels are such convolutions too: each shape is traced and lowered once for both.
 @functools.partial(jax.jit, static_argnums=2)
 def forward(x: Array, kernel: Array, window: Window) -> Array:
     """XLA's kernel loses to columns for 1x1, and by far for maps smaller than the kernel.
