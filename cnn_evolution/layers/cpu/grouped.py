@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from cnn_evolution.layers.cpu import dense
+from cnn_evolution.layers.cpu.once import once
 from cnn_evolution.layers.cpu.parts import largest_divisor
 from cnn_evolution.layers.cpu.window import Window
 
@@ -67,8 +68,11 @@ def _by_block(convolve: Callable[..., Array], blocks: int, *arrays: Array) -> Ar
 
     def share(array: Array, block: Array | int) -> Array:
         channels = array.shape[-1] // blocks
-        part = lax.dynamic_slice_in_dim(array, block * channels, channels, axis=-1)
-        return lax.optimization_barrier(part)  # a convolution reads a slice slowly
+        # In memory, as slices are slow to transpose or convolve: 3x3/2 of 256 channels in 32 groups at 56 pixels, batch
+        # 16, kernel gradient 63 ms, now 32.
+        return once(
+            lambda array, start: lax.dynamic_slice_in_dim(array, start, channels, axis=-1), array, block * channels
+        )
 
     def result(block: Array | int) -> Array:
         return convolve(*(share(array, block) for array in arrays))

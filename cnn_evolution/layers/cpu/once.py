@@ -7,10 +7,10 @@ from jax import Array
 from jax.experimental.xla_metadata import set_xla_metadata
 
 
-def once(function: Callable[[Array], Array], x: Array) -> Array:
-    """`function(x)`, as an array in memory.
+def once(function: Callable[..., Array], *operands: Array) -> Array:
+    """`function(*operands)`, as an array in memory.
 
     XLA computes what elementwise operations and slices give anew in every loop that uses it, and `optimization_barrier`
     is gone by then. It does not look into calls, which it otherwise replaces by what they call.
     """
-    return set_xla_metadata(jax.jit(function)(x), inlineable="false")
+    return set_xla_metadata(jax.jit(function)(*operands), inlineable="false")
