@@ -66,7 +66,7 @@ def _by_block(convolve: Callable[..., Array], blocks: int, *arrays: Array) -> Ar
     """
     together = largest_divisor(blocks, SIDE_BY_SIDE)
 
-    def share(array: Array, block: Array | int) -> Array:
+    def share(array: Array, block: Array) -> Array:
         channels = array.shape[-1] // blocks
         # In memory, as slices are slow to transpose or convolve: 3x3/2 of 256 channels in 32 groups at 56 pixels, batch
         # 16, kernel gradient 63 ms, now 32.
@@ -74,7 +74,7 @@ def _by_block(convolve: Callable[..., Array], blocks: int, *arrays: Array) -> Ar
             lambda array, start: lax.dynamic_slice_in_dim(array, start, channels, axis=-1), array, block * channels
         )
 
-    def result(block: Array | int) -> Array:
+    def result(block: Array) -> Array:
         return convolve(*(share(array, block) for array in arrays))
 
     def step(i: Array, joined: Array) -> Array:
@@ -83,6 +83,6 @@ def _by_block(convolve: Callable[..., Array], blocks: int, *arrays: Array) -> Ar
             joined = lax.dynamic_update_slice_in_dim(joined, part, block * part.shape[-1], axis=-1)
         return joined
 
-    part = jax.eval_shape(lambda: result(0))
+    part = jax.eval_shape(result, jnp.int32(0))
     zeros = jnp.zeros((*part.shape[:-1], part.shape[-1] * blocks), part.dtype)
     return lax.fori_loop(0, blocks // together, step, zeros)
