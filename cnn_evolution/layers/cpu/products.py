@@ -21,8 +21,8 @@ def product_of_transpose(a: Array, b: Array) -> Array:
 
     XLA has a slower library for products of this form. So the narrower one of large matrices is transposed before, in
     memory: fused with what computes it, XLA would transpose pixel by pixel. 512 to 1024 channels at 14 pixels, batch
-    16, 33 ms became 28. Sums over very many rows are taken in parts side by side instead: 64 to 256 channels at 56
-    pixels 33 ms became 17. Small matrices, and many pairs of them, gain from neither.
+    16, 29 ms became 24. Sums over very many rows are taken in parts side by side instead: 64 to 128 channels at 56
+    pixels 11 ms became 8. Small matrices, and many pairs of them, gain from neither.
     """
     if a.shape[-1] > b.shape[-1]:
         # The barrier keeps XLA from turning the product around again.
