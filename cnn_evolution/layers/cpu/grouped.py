@@ -7,6 +7,7 @@ half width (5x5, 48 to 128 channels, 2 groups, 9 pixels, batch 64), forward, inp
 ms became 6, 8 and 7.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -70,9 +71,8 @@ def _by_block(convolve: Callable[..., Array], blocks: int, *arrays: Array) -> Ar
         channels = array.shape[-1] // blocks
         # In memory, as slices are slow to transpose or convolve: 3x3/2 of 256 channels in 32 groups at 56 pixels, batch
         # 16, kernel gradient 63 ms, now 32.
-        return once(
-            lambda array, start: lax.dynamic_slice_in_dim(array, start, channels, axis=-1), array, block * channels
-        )
+        part = functools.partial(lax.dynamic_slice_in_dim, slice_size=channels, axis=-1)
+        return once(part, array, block * channels)
 
     def result(block: Array) -> Array:
         return convolve(*(share(array, block) for array in arrays))
