@@ -147,27 +147,34 @@ def torch(case: Case) -> Contender:
     """PyTorch, in both memory layouts; on a GPU also compiled."""
     import torch
 
+    gpu = torch.cuda.is_available()
+    steps: dict[str, list[Step]] = {mode: [] for mode in MODES}
+    for layout, compiled in itertools.product(("channels_last", "contiguous"), (False, True) if gpu else (False,)):
+        for mode, run in torch_runs(case, layout, compiled=compiled).items():
+            steps[mode].append(Step(layout + " compiled" * compiled, run))
+    return Contender(torch.cuda.get_device_name() if gpu else "cpu", steps)
+
+
+def torch_runs(case: Case, layout: str, *, compiled: bool = False) -> Mapping[str, Callable[[int], None]]:
+    """PyTorch by mode, each as a function that runs so many steps.
+
+    Args:
+      case: What runs; in bfloat16 by automatic mixed precision.
+      layout: "channels_last" or "contiguous".
+      compiled: Whether by `torch.compile`.
+    """
+    import torch
+
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = True  # as JAX, and as cuDNN in both
-    layouts = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
-    compilations = {"": lambda model: model, " compiled": torch.compile} if device == "cuda" else {"": lambda m: m}
+    memory_format = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}[layout]
     images, labels = case.batch()
     target = torch.from_numpy(labels).to(device)
-    steps: dict[str, list[Step]] = {mode: [] for mode in MODES}
-    for (layout, memory_format), (suffix, compilation) in itertools.product(layouts.items(), compilations.items()):
-        batch = torch.from_numpy(images.transpose(0, 3, 1, 2)).to(device).contiguous(memory_format=memory_format)
-        network = torch_network(case.model).to(device).to(memory_format=memory_format)
-        for mode, run in _torch_runs(torch, case, device, compilation, network, batch, target).items():
-            steps[mode].append(Step(layout + suffix, run))
-    return Contender(torch.cuda.get_device_name() if device == "cuda" else "cpu", steps)
-
-
-def _torch_runs(
-    torch: Any, case: Case, device: str, compilation: Any, network: Any, batch: Any, target: Any
-) -> Mapping[str, Callable[[int], None]]:
+    batch = torch.from_numpy(images.transpose(0, 3, 1, 2)).to(device).contiguous(memory_format=memory_format)
+    network = torch_network(case.model).to(device).to(memory_format=memory_format)
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-    compiled = compilation(network)
+    forward = torch.compile(network) if compiled else network
 
     def half() -> Any:
         return torch.autocast(device, torch.bfloat16, enabled=case.dtype == "bfloat16")
@@ -180,7 +187,7 @@ def _torch_runs(
         network.eval()
         with torch.inference_mode(), half():
             for _ in range(steps):
-                compiled(batch)
+                forward(batch)
         wait()
 
     def run_training(steps: int) -> None:
@@ -188,7 +195,7 @@ def _torch_runs(
         for _ in range(steps):
             optimizer.zero_grad()
             with half():
-                outputs = compiled(batch)
+                outputs = forward(batch)
                 every = outputs if isinstance(outputs, tuple) else (outputs,)
                 loss = sum(torch.nn.functional.cross_entropy(one, target) for one in every)
             loss.backward()

@@ -82,6 +82,7 @@ class Arguments:
     Attributes:
       preset: smoke (a check in under a minute), mini (the embedded data set) or imagenet (full networks by their
         published recipes; needs the data set and accelerators).
+      models: Only these networks of the preset, and the ensemble of those among them; none for all.
       seeds: Runs of every network, with seeds 0, 1, ...; the picture shows their mean and range.
       output_dir: Gets the picture, its data and a directory per run; None for runs/ilsvrc_curve/ and the preset.
       epochs: Overrides the number of epochs of every network; None keeps the preset's.
@@ -90,6 +91,7 @@ class Arguments:
     """
 
     preset: Literal["smoke", "mini", "imagenet"] = "mini"
+    models: tuple[str, ...] = ()
     seeds: int = 1
     output_dir: Path | None = None
     epochs: float | None = None
@@ -103,7 +105,7 @@ def main() -> None:
         raise ValueError(f"--seeds is {arguments.seeds}; expected at least 1")
     began = time.perf_counter()
     directory = arguments.output_dir or Path("runs/ilsvrc_curve") / arguments.preset
-    generations, _ = _PRESETS[arguments.preset]
+    generations = chosen(arguments)
     measured: dict[Generation, list[float]] = {generation: [] for generation in generations}
     for seed in range(arguments.seeds):
         for generation, error in measure(arguments, directory, seed):
@@ -113,6 +115,22 @@ def main() -> None:
     for generation, errors in measured.items():
         span = f"   {min(errors):.2f} to {max(errors):.2f}" if len(errors) > 1 else ""
         print(f"{generation.year}  {generation.label:16}  top-5 error {sum(errors) / len(errors):6.2f}%{span}")
+
+
+def chosen(arguments: Arguments) -> tuple[Generation, ...]:
+    """The points of the curve that were asked for.
+
+    Raises:
+      ValueError: the preset has no network of such a name.
+    """
+    generations, _ = _PRESETS[arguments.preset]
+    names = [generation.model for generation in generations if generation.model]
+    if unknown := [name for name in arguments.models if name not in names]:
+        raise ValueError(f"{unknown[0]!r} is no network of the preset {arguments.preset}; it has {', '.join(names)}")
+    if not arguments.models:
+        return generations
+    single = len(set(arguments.models) - {g.model for g in generations if g.apart}) < 2
+    return tuple(g for g in generations if g.model in arguments.models or (g.model is None and not single))
 
 
 def recipe_of(arguments: Arguments, model: str, seed: int) -> Recipe:
@@ -128,9 +146,8 @@ def recipe_of(arguments: Arguments, model: str, seed: int) -> Recipe:
 
 def measure(arguments: Arguments, directory: Path, seed: int) -> Iterator[tuple[Generation, float]]:
     """Trains (or finds trained) every generation with one seed and yields its top-5 error in percent."""
-    generations, _ = _PRESETS[arguments.preset]
     members: dict[Path, Result] = {}
-    for generation in generations:
+    for generation in chosen(arguments):
         if generation.model is None:
             yield generation, ensemble_error(members, directory / f"seed{seed}" / "ensemble", arguments.run)
             continue
@@ -167,8 +184,7 @@ def draw(arguments: Arguments, directory: Path, measured: dict[Generation, list[
         for g, errors in measured.items()
         if errors
     ]
-    generations, _ = _PRESETS[arguments.preset]
-    recipe = recipe_of(arguments, next(g.model for g in generations if g.model), 0)
+    recipe = recipe_of(arguments, next(g.model for g in chosen(arguments) if g.model), 0)
     draw_curve(points, directory / "curve", dataset=recipe.data.dataset, protocol=protocol(arguments, recipe))
 
 

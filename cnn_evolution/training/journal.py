@@ -1,8 +1,9 @@
 """Where a run writes what happens: machine-readable lines, TensorBoard, and the terminal."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +17,7 @@ from tensorboardX import SummaryWriter
 
 from cnn_evolution.jsonl import append_line
 
+T = TypeVar("T")
 console = Console(stderr=True, highlight=False)
 
 
@@ -32,7 +34,7 @@ class Journal:
         self._active = active
         self._writer = SummaryWriter(str(directory / "tensorboard")) if active else None
         self._began: float | None = None
-        self._first = step
+        self._first, self._waited = step, 0.0
         self._bar = (
             Progress(
                 TextColumn("{task.description}"),
@@ -52,9 +54,20 @@ class Journal:
     def advance(self, step: int) -> None:
         """Moves the bar; the rate leaves out the first step, which compiles."""
         if self._began is None:
-            self._began, self._first = time.perf_counter(), step
+            self._began, self._first, self._waited = time.perf_counter(), step, 0.0
         if self._bar:
             self._bar.update(self._task, completed=step, rate=f"{self.rate(step):,.0f} images/s")
+
+    def awaited(self, batches: Iterator[T]) -> Iterator[T]:
+        """The same batches; the time until each is there counts as waiting for input."""
+        while True:
+            began = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self._waited += time.perf_counter() - began
+            yield batch
 
     def rate(self, step: int) -> float:
         """Images per second since the first step was done."""
@@ -62,18 +75,24 @@ class Journal:
             return 0.0
         return (step - self._first) * self._images / (time.perf_counter() - self._began)
 
+    def waiting(self) -> float:
+        """The share of the time since the first step was done in which the next batch was awaited."""
+        return self._waited / (time.perf_counter() - self._began) if self._began is not None else 0.0
+
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Records the metrics of a step and, away from a terminal, prints them."""
         if self._writer is None:
             return
-        rate = self.rate(step)
-        append_line(self._path, {"step": step, **metrics, "images_per_second": round(rate, 1)})
+        rate, waiting = self.rate(step), self.waiting()
+        speed = {"images_per_second": round(rate, 1), "waiting_for_input": round(waiting, 3)}
+        append_line(self._path, {"step": step, **metrics, **speed})
         for name, value in metrics.items():
             self._writer.add_scalar(name, value, step)
         if not self._bar:
             left = (self._steps - step) * self._images / rate if rate else 0.0
             values = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-            self.say(f"step {step}/{self._steps}  {values}  {rate:,.0f} images/s  {left:,.0f} s left")
+            pace = f"{rate:,.0f} images/s  {waiting:.0%} waiting for input  {left:,.0f} s left"
+            self.say(f"step {step}/{self._steps}  {values}  {pace}")
 
     def say(self, message: str) -> None:
         if self._active:

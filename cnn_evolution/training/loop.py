@@ -105,9 +105,9 @@ def _train_steps(
     checkpoint_steps = max(1, round(options.checkpoint_every * run.steps_per_epoch))
     evaluation_steps = max(1, round(options.evaluate_every * run.steps_per_epoch)) if options.evaluate_every else 0
     before = None
+    numbered = zip(range(start + 1, run.steps + 1), journal.awaited(batches), strict=False)  # batches never end
     with _stop_requests() as stop_requested:
-        for done in range(start + 1, run.steps + 1):
-            batch = next(batches)
+        for done, batch in numbered:
             state, metrics = step(state, split_over_devices(batch))
             # The devices start on this step while the last one's end is awaited, but never run further ahead.
             jax.block_until_ready(before)
