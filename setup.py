@@ -23,6 +23,7 @@ setup(
         "tensorflow-datasets>=4.9.10,<5",
         "array_record>=0.8.6",
         "grain>=0.2.18,<0.3",
+        "filelock>=3.16",  # JAX needs it to limit the size of its compilation cache
         "safetensors>=0.8,<1",
         "simplejpeg>=1.9,<2",
         "pillow>=11",

@@ -40,6 +40,7 @@ from cnn_evolution.training.recipe import (
 )
 from cnn_evolution.training.run import RunOptions, build_model, load_run, train_crop
 from experiments import command_line
+from experiments.compilation_cache import Compiling
 from experiments.degradation_figures import Training, draw_depth, draw_rates, draw_residual
 
 Question = Literal["residual", "depth", "batchnorm"]
@@ -54,7 +55,7 @@ GRADIENT_BATCHES = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments:
+class Arguments(Compiling):
     """What depth costs, and what pays for it.
 
     Attributes:
@@ -83,6 +84,7 @@ class Arguments:
 
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.degradation", description=__doc__)
+    arguments.keep_programs()
     directory = arguments.output_dir or Path("runs/degradation") / Path(arguments.dataset).name
     answer = {"residual": residual, "depth": depth, "batchnorm": batchnorm}[arguments.question]
     for line in answer(arguments, directory):

@@ -16,10 +16,11 @@ from cnn_evolution.evaluation.results import append_result, summary
 from cnn_evolution.parallel import check_batch_size
 from cnn_evolution.training.run import RunOptions, evaluate_runs
 from experiments import command_line
+from experiments.compilation_cache import Compiling
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments:
+class Arguments(Compiling):
     """An evaluation.
 
     Attributes:
@@ -39,6 +40,7 @@ class Arguments:
 
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate", description=__doc__)
+    arguments.keep_programs()
     check_batch_size(arguments.batch_size)
     result = evaluate_runs(
         arguments.runs,

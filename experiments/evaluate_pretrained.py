@@ -23,10 +23,11 @@ from cnn_evolution.evaluation.results import Result, append_result, make_result,
 from cnn_evolution.parallel import check_batch_size
 from cnn_evolution.weights.pretrained import PretrainedWeights, find_weights, pretrained_weights
 from experiments import command_line
+from experiments.compilation_cache import Compiling
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments:
+class Arguments(Compiling):
     """An evaluation of published weights.
 
     Attributes:
@@ -56,6 +57,7 @@ class Arguments:
 
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate_pretrained", description=__doc__)
+    arguments.keep_programs()
     check_batch_size(arguments.batch_size)
     chosen = choose(arguments)
     if arguments.path is not None and len(chosen) > 1:

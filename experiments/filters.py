@@ -37,13 +37,14 @@ from cnn_evolution.training.mini_recipes import mini_recipe
 from cnn_evolution.training.run import RunOptions, load_run
 from cnn_evolution.weights.pretrained import find_weights
 from experiments import command_line
+from experiments.compilation_cache import Compiling
 from experiments.figures import GREY, as_csv, save_figure
 
 COLUMNS = 8  # maps of an endpoint
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments:
+class Arguments(Compiling):
     """Whose filters.
 
     Attributes:
@@ -76,6 +77,7 @@ class Arguments:
 
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.filters", description=__doc__)
+    arguments.keep_programs()
     if arguments.image is not None and not arguments.image.is_file():
         raise FileNotFoundError(f"there is no image {arguments.image}")
     network = trained_network(arguments)

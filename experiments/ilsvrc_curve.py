@@ -25,6 +25,7 @@ from cnn_evolution.training.published_recipes import published_recipe
 from cnn_evolution.training.recipe import Recipe
 from cnn_evolution.training.run import RunOptions, evaluate_runs
 from experiments import command_line
+from experiments.compilation_cache import Compiling
 from experiments.curve_figure import MeasuredError, draw_curve
 
 
@@ -76,7 +77,7 @@ _PRESETS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments:
+class Arguments(Compiling):
     """The error-rate curve.
 
     Attributes:
@@ -101,6 +102,7 @@ class Arguments:
 
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.ilsvrc_curve", description=__doc__)
+    arguments.keep_programs()
     if arguments.seeds < 1:
         raise ValueError(f"--seeds is {arguments.seeds}; expected at least 1")
     began = time.perf_counter()

@@ -26,10 +26,11 @@ from cnn_evolution.training.published_recipes import published_recipes
 from cnn_evolution.training.recipe import Recipe
 from cnn_evolution.training.run import RunOptions
 from experiments import command_line
+from experiments.compilation_cache import Compiling
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments:
+class Arguments(Compiling):
     """A training run.
 
     Attributes:
@@ -58,6 +59,7 @@ def main() -> None:
         prog="python -m experiments.train",
         description=__doc__,
     )
+    arguments.keep_programs()
     if arguments.distributed:
         jax.distributed.initialize()
     result = train(arguments.recipe, arguments.run_dir, arguments.options)

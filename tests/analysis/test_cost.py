@@ -11,6 +11,7 @@ from jax import lax
 import cnn_evolution as ce
 from cnn_evolution import layers
 from cnn_evolution.models import MODELS
+from tests.tiers import tiered
 
 
 def network(run):
@@ -24,7 +25,7 @@ def network(run):
     return Network()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", tiered(MODELS))
 def test_every_network_of_the_catalogue_costs_what_its_entry_says(name):
     spec, report = ce.model_info(name), ce.cost(name)
     assert (report.params, report.macs) == (spec.params, spec.macs)

@@ -10,6 +10,7 @@ from jax import lax
 import cnn_evolution as ce
 from cnn_evolution import layers
 from cnn_evolution.analysis import ReceptiveField, receptive_fields
+from tests.tiers import exhaustive
 
 
 def network(run):
@@ -76,9 +77,9 @@ def predicted_pixels(field, shape, size):
         ("alexnet", 259, ("conv1", "norm1", "pool1", "conv2", "pool2", "conv5", "pool5", "fc6")),
         ("zfnet", 224, ("conv1", "pool1", "conv2", "pool2", "conv5", "pool5", "pre_logits")),
         ("vgg11", 224, ("conv1_1", "pool1", "conv3_2", "pool3", "conv5_2", "pool5", "fc7")),
-        ("googlenet", 736, ("pool2", "3a", "4b", "5b")),
+        pytest.param("googlenet", 736, ("pool2", "3a", "4b", "5b"), marks=exhaustive),
         ("resnet18", 480, ("stem", "stage1", "stage2", "stage3", "stage4", "pre_logits")),
-        ("se_resnet18", 480, ("stem", "stage1", "stage4")),
+        pytest.param("se_resnet18", 480, ("stem", "stage1", "stage4"), marks=exhaustive),
     ],
 )
 def test_endpoints_see_what_the_gradient_says(name, size, endpoints, monkeypatch):

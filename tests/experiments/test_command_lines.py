@@ -2,6 +2,8 @@
 
 import csv
 import importlib.util
+import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,21 +15,54 @@ import pytest
 
 import cnn_evolution as ce
 from cnn_evolution.evaluation.results import read_results
+from tests.tiers import exhaustive
 
 
-def run(module, *arguments, code=0):
-    """Standard output and error of a command that ends with `code`."""
+def run(module, *arguments, code=0, environment=None):
+    """Standard output and error of a command that ends with `code`; `environment` is added to this process's."""
     command = [sys.executable, "-m", f"experiments.{module}", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | (environment or {}))
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """As `run`, within this process: nothing is imported again."""
+
+    def run_module(module, *arguments, code=0):
+        monkeypatch.setattr(sys, "argv", [module, *map(str, arguments)])
+        monkeypatch.delitem(sys.modules, f"experiments.{module}", raising=False)  # it is to run, not to be imported
+        with pytest.raises(SystemExit) as exit:
+            runpy.run_module(f"experiments.{module}", run_name="__main__", alter_sys=False)
+        captured = capsys.readouterr()
+        assert exit.value.code == code, captured
+        return captured.out + captured.err
+
+    return run_module
+
+
+SMOKE = ("--preset", "smoke", "--models", "alexnet", "vgg11", "resnet18")
+
+
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    """The whole curve in its smallest preset."""
+    """The curve in its smallest preset, of some of its networks."""
     directory = tmp_path_factory.mktemp("smoke")
-    return directory, run("ilsvrc_curve", "--preset", "smoke", "--output-dir", directory)
+    return directory, run("ilsvrc_curve", *SMOKE, "--output-dir", directory)
+
+
+@exhaustive
+def test_the_whole_curve_has_all_networks(tmp_path):
+    output = run("ilsvrc_curve", "--preset", "smoke", "--output-dir", tmp_path)
+    assert [line[6:22].strip() for line in output.splitlines() if "top-5 error" in line and line.startswith("20")] == [
+        "AlexNet",
+        "VGG-11",
+        "VGG-11 + BN",
+        "ResNet-18",
+        "Ensemble",
+        "SE-ResNet-18",
+    ]
 
 
 def test_the_curve_has_its_networks_as_picture_and_as_numbers(smoke):
@@ -35,14 +70,7 @@ def test_the_curve_has_its_networks_as_picture_and_as_numbers(smoke):
     assert (directory / "curve.png").stat().st_size > 10_000
     with (directory / "curve.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["panel"] == "measured"]
-    assert [row["model"] for row in rows] == [
-        "alexnet",
-        "vgg11",
-        "vgg11_bn",
-        "resnet18",
-        "ensemble",
-        "se_resnet18",
-    ]
+    assert [row["model"] for row in rows] == ["alexnet", "vgg11", "resnet18", "ensemble"]
     assert all(row["data"] == "mini_ilsvrc/tiny" for row in rows)
     svg = (directory / "curve.svg").read_text()
     assert "Measured here on mini_ilsvrc/tiny, which is not ImageNet" in svg
@@ -52,14 +80,14 @@ def test_the_curve_has_its_networks_as_picture_and_as_numbers(smoke):
 def test_the_ensemble_is_of_the_trained_networks_before_it(smoke):
     directory, _ = smoke
     (result,) = read_results(directory / "seed0" / "ensemble")
-    assert result.model == "alexnet+vgg11_bn+resnet18"
+    assert result.model == "alexnet+resnet18"
 
 
 def test_a_finished_curve_trains_nothing_again_and_gives_the_same_numbers(smoke):
     directory, output = smoke
     before = (directory / "curve.csv").read_bytes()
     metrics = [path.stat().st_mtime_ns for path in sorted(directory.rglob("metrics.jsonl"))]
-    again = run("ilsvrc_curve", "--preset", "smoke", "--output-dir", directory)
+    again = run("ilsvrc_curve", *SMOKE, "--output-dir", directory)
     assert [path.stat().st_mtime_ns for path in sorted(directory.rglob("metrics.jsonl"))] == metrics
     assert (directory / "curve.csv").read_bytes() == before
     assert len(read_results(directory / "seed0" / "ensemble")) == 1
@@ -88,12 +116,12 @@ def test_runs_are_evaluated_alone_and_together(smoke):
         "degradation",
     ],
 )
-def test_help_explains(module):
-    assert "--help" in run(module, "--help")
+def test_help_explains(module, run_here):
+    assert "--help" in run_here(module, "--help")
 
 
-def test_help_of_a_recipe_explains_every_field():
-    output = run("train", "mini-alexnet", "--help")
+def test_help_of_a_recipe_explains_every_field(run_here):
+    output = run_here("train", "mini-alexnet", "--help")
     for field in ("--optimizer.learning-rate", "--schedule.warmup-epochs", "--data.dataset", "--workers", "--seed"):
         assert field in output
 
@@ -112,6 +140,7 @@ def test_help_of_a_recipe_explains_every_field():
         (["train", "mini-alexnet", "--optimizer.learning-rat", "1"], "learning-rate"),
         (["ilsvrc_curve", "--preset", "tiny"], "smoke"),
         (["ilsvrc_curve", "--seeds", "0"], "at least 1"),
+        (["ilsvrc_curve", "--models", "vgg16"], "vgg11, vgg11_bn"),
         (["evaluate", "nothing"], "holds no run"),
         (["list_models", "--family", "Alex"], "AlexNet"),
         (["cost_table", "resnet5"], "resnet50"),
@@ -128,10 +157,10 @@ def test_help_of_a_recipe_explains_every_field():
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_input_is_named_with_what_is_valid_and_nothing_is_written(arguments, message, tmp_path):
+def test_bad_input_is_named_with_what_is_valid_and_nothing_is_written(arguments, message, tmp_path, run_here):
     if arguments[0] == "train" and "alexnit" not in arguments[1]:
         arguments = [*arguments, "--run-dir", tmp_path / "run"]
-    output = run(*arguments, code=2)
+    output = run_here(*arguments, code=2)
     assert message in output and "Traceback" not in output
     assert not list(tmp_path.iterdir())
 
@@ -145,6 +174,7 @@ def imagenet(tmp_path_factory):
     return fake.write_fake_imagenet(tmp_path_factory.mktemp("data"), train=8, validation=6)
 
 
+@exhaustive
 def test_the_full_recipes_run_on_a_prepared_imagenet(imagenet, tmp_path):
     changes = ["--epochs", 1, "--batch-size", 4, "--workers", 1]
     output = run("train", "resnet18", "--data-dir", imagenet, "--run-dir", tmp_path / "run", *changes)
@@ -161,3 +191,17 @@ def test_published_weights_are_evaluated_as_they_were_made_for_beside_their_publ
     assert f"se_resnet18  timm:in1k  top-1 error {result.top1_error:.2f}% (published 28.23%)" in output
     assert (result.images, result.protocol) == (6, "centre crop 224 of short side 256, bicubic")
     assert result.config["pretrained"]["url"].endswith("seresnet18-4bb0ce65.pth")
+
+
+@exhaustive
+def test_compiled_programs_are_kept_and_not_compiled_again(imagenet, tmp_path):
+    arguments = ["--data-dir", imagenet, "--epochs", 1, "--batch-size", 4, "--model.width", 0.0625, "--data.size", 64]
+    home = {"CNN_EVOLUTION_DATA": str(tmp_path / "cache"), "JAX_COMPILATION_CACHE_DIR": ""}
+
+    def programs(name, *options):
+        run("train", "alexnet", *arguments, "--run-dir", tmp_path / name, *options, environment=home)
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").glob("compiled/*/*-cache")}
+
+    assert not programs("without", "--no-compilation-cache")
+    kept = programs("first")
+    assert kept and programs("second") == kept

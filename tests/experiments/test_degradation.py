@@ -14,6 +14,7 @@ import cnn_evolution as ce
 from cnn_evolution.models import MODELS
 from experiments import degradation as command
 from tests.experiments.trainings import rows_of, sweep, training
+from tests.tiers import exhaustive
 
 
 def ended(training_error, validation_error, name="cifar_plain20"):
@@ -194,6 +195,7 @@ def trained_when(directory):
 
 
 @pytest.mark.usefixtures("small")
+@exhaustive
 def test_plain_and_residual_networks_are_compared_and_shared_with_the_question_of_depth(answer, tmp_path):
     lines = answer("residual", tmp_path)
     networks = ["cifar_plain2", "cifar_plain8", "cifar_resnet2", "cifar_resnet8"]
@@ -223,6 +225,7 @@ def test_plain_and_residual_networks_are_compared_and_shared_with_the_question_o
 
 
 @pytest.mark.usefixtures("small")
+@exhaustive
 def test_the_rates_that_vgg_stands_are_swept_once(answer, tmp_path, monkeypatch):
     monkeypatch.setattr(command, "RATES", (0.01, 1e30))
     lines = answer("batchnorm", tmp_path)

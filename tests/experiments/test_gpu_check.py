@@ -13,6 +13,7 @@ from experiments.gpu_check.jobs import Job, run
 from experiments.gpu_check.parity import LIMITS, compare
 from experiments.gpu_check.report import Report, Row
 from experiments.gpu_check.speed import Speed, _row
+from tests.tiers import exhaustive
 
 PARTS = ("parity", "memory", "smoke", "speed")
 
@@ -28,6 +29,7 @@ def checked(tmp_path_factory):
     return done.stdout, {part: json.loads((directory / f"{part}.json").read_text()) for part in PARTS}
 
 
+@exhaustive
 def test_one_table_names_the_device_the_versions_and_every_part(checked):
     output, _ = checked
     first, _, *table = output.splitlines()
@@ -36,6 +38,7 @@ def test_one_table_names_the_device_the_versions_and_every_part(checked):
     assert {line.split(" | ")[0].strip("| ") for line in table[2:]} == set(PARTS)
 
 
+@exhaustive
 def test_every_part_stores_its_numbers(checked):
     _, stored = checked
     (parity,) = stored["parity"]["rows"]
@@ -84,7 +87,7 @@ def dying():
 def test_a_job_that_has_no_time_left_keeps_what_it_had_measured():
     job = Job("a", ("one", "two", "three", "four"), counting, environment={"THREE": "3"})
     began = time.monotonic()
-    outcome = run([job], began + 15)["a"]
+    outcome = run([job], began + 10)["a"]
     assert outcome.values == {"one": 1, "three": 3}
     assert outcome.missing == {"two": "MemoryError: too large", "four": "no time was left"}
     assert time.monotonic() - began < 30 and "THREE" not in os.environ

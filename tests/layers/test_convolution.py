@@ -13,6 +13,7 @@ from jax import lax
 
 from cnn_evolution.layers import conv, convolve, plain_convolutions
 from cnn_evolution.layers.cpu import Window, winograd
+from tests.tiers import exhaustive
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -87,6 +88,7 @@ def cases(draw):
     )
 
 
+@exhaustive
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(cases())
 def test_equals_lax_for_any_shape(case):
@@ -95,6 +97,7 @@ def test_equals_lax_for_any_shape(case):
     assert_same(pair, normal(*x_shape), normal(*kernel_shape, seed=1))
 
 
+@exhaustive
 @settings(deadline=None, max_examples=20, derandomize=True)
 @given(
     size=st.tuples(st.integers(9, 14), st.integers(9, 14)),
@@ -143,6 +146,7 @@ def test_equals_lax_for_the_layers_of_real_networks(layer):
     assert_same(pair, normal(*x_shape), normal(*kernel_shape, seed=1))
 
 
+@exhaustive
 @pytest.mark.parametrize("layer", LAYERS)
 def test_bfloat16_is_as_exact_as_its_digits(layer):
     x_shape, kernel_shape, stride, padding, groups = LAYERS[layer]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from jax import lax
 
 from cnn_evolution.layers import avg_pool, max_pool, plain_convolutions
+from tests.tiers import exhaustive
 
 
 def small_integers(*shape, dtype=jnp.float32, seed=0):
@@ -48,6 +49,7 @@ def pools(draw):
     return (draw(st.integers(1, 3)), *shape, draw(st.integers(1, 4))), options
 
 
+@exhaustive
 @settings(deadline=None, max_examples=50, derandomize=True)
 @given(pools(), st.sampled_from([jnp.float32, jnp.bfloat16]))
 def test_equals_lax_for_any_shape(pool, dtype):

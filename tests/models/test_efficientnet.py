@@ -7,6 +7,7 @@ from cnn_evolution.layers.attention import SqueezeExcite
 from cnn_evolution.layers.normalisation import BatchNorm
 from cnn_evolution.models.mobilenet_v2 import InvertedResidual
 from tests.models.modules import of_kind
+from tests.tiers import tiered
 
 # Table 1, a stage of blocks per row: filter size, expansion, by how many the side of the image is divided
 STAGES = ((3, 1, 2), (3, 6, 4), (5, 6, 8), (3, 6, 16), (5, 6, 16), (5, 6, 32), (3, 6, 32))
@@ -22,14 +23,14 @@ SCALED = {
     "efficientnet_b6": ((56, 32, 40, 72, 144, 200, 344, 576), (3, 6, 6, 8, 8, 11, 3), 528, 0.5),
     "efficientnet_b7": ((64, 32, 48, 80, 160, 224, 384, 640), (4, 7, 7, 10, 10, 13, 4), 600, 0.5),
 }
-NAMES = list(SCALED)
+every_scale = pytest.mark.parametrize("name", tiered(SCALED, ["efficientnet_b0"]))
 
 
 def blocks_of(trace):
     return {key: value for key, value in trace.variables["params"].items() if "_block" in key}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every_scale
 def test_endpoints_have_the_scaled_shapes(name, published):
     (stem, *stages), _, size, _ = SCALED[name]
     last = 4 * stages[-1]
@@ -44,7 +45,7 @@ def test_endpoints_have_the_scaled_shapes(name, published):
     assert published(name).shapes == expected | {"pre_logits": (last,)}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every_scale
 def test_depths_grow_with_the_channels_and_are_rounded_up(name, published):
     depths = SCALED[name][1]
     assert set(blocks_of(published(name))) == {
@@ -101,7 +102,7 @@ def test_branches_with_a_shortcut_are_dropped_and_the_classifiers_inputs_and_onl
     assert all(drop.deterministic for drop in of_kind(modules, nn.Dropout))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every_scale
 def test_larger_networks_drop_more_of_the_classifiers_inputs(name):
     assert ce.create_model(name).dropout == SCALED[name][3]
 

@@ -15,6 +15,7 @@ import cnn_evolution as ce
 from cnn_evolution import layers
 from cnn_evolution.models import MODELS, mobilenet_v3
 from cnn_evolution.models.mobilenet_v2 import Stage
+from tests.tiers import WAITED_FOR, exhaustive, tiered
 
 # name: (parameters, those of auxiliary classifiers, millions of multiply-accumulates); from layer arithmetic on the
 # papers' tables and from torchvision's and timm's own figures
@@ -125,7 +126,7 @@ NUMBERS = {
 }
 
 # The scope puts all tests of a network next to each other, so that they share its traces.
-every_model = pytest.mark.parametrize("name", MODELS, scope="module")
+every_model = pytest.mark.parametrize("name", tiered(MODELS), scope="module")
 
 
 def smallest(name: str) -> tuple[nn.Module, int]:
@@ -215,7 +216,10 @@ NARROW = [
 ]
 
 
-every_family = pytest.mark.parametrize("name, options", NARROW, ids=[name for name, _ in NARROW])
+every_family = pytest.mark.parametrize(
+    "name, options",
+    [pytest.param(*one, id=one[0], marks=() if one[0] in WAITED_FOR else exhaustive) for one in NARROW],
+)
 
 
 @every_family
@@ -249,7 +253,7 @@ def on_images(model: nn.Module, variables: dict, images: jax.ShapeDtypeStruct) -
     return {path: x in computed for path, x in traverse_util.flatten_dict(gradients, sep="/").items()}
 
 
-@every_model
+@pytest.mark.parametrize("name", tiered(MODELS, ("alexnet", "se_resnet18")), scope="module")
 def test_the_image_reaches_the_gradient_of_every_parameter(name, trace):
     seen = trace(*smallest(name))
     images = jax.ShapeDtypeStruct((2, seen.size, seen.size, 3), jnp.float32)

@@ -77,6 +77,7 @@ def test_a_run_leaves_its_recipe_metrics_checkpoints_and_result(uninterrupted):
     run_dir, result = uninterrupted
     assert {path.name for path in run_dir.iterdir()} >= {"recipe.json", "metrics.jsonl", "results.jsonl", "checkpoints"}
     assert [step for step, *_ in losses(run_dir)] == list(range(1, 31))
+    assert all(0 <= record["waiting_for_input"] <= 1 for record in read_lines(run_dir / "metrics.jsonl"))
     assert (result.images, result.dataset, result.split) == (200, "mini_ilsvrc/tiny", "validation")
     assert 0 < result.top5_error <= result.top1_error <= 100
     assert result.config["recipe"] == json.loads(to_json(RECIPE))

@@ -17,6 +17,7 @@ from flax import traverse_util
 
 import cnn_evolution as ce
 from cnn_evolution.weights.conversion import ANY_CLASSES, Leaf, correspondence, from_torch, to_torch
+from tests.tiers import tiered
 from tests.weights import drawn
 from tests.weights.peers import CLASSES, EXACT, GOLDEN, PEERS, TOLERANCE
 
@@ -31,8 +32,12 @@ def golden(name: str) -> dict[str, np.ndarray]:
 
 
 # The scope puts all tests of a network next to each other, so that they share its forward pass.
-every_peer = pytest.mark.parametrize("name", NAMES, scope="module")
-thorough = pytest.mark.parametrize("name", [name for name in NAMES if PEERS[name].thorough], scope="module")
+every_peer = pytest.mark.parametrize("name", tiered(NAMES), scope="module")
+thorough = pytest.mark.parametrize(
+    "name",
+    tiered([name for name in NAMES if PEERS[name].thorough], ("resnet18", "squeezenet1_1")),
+    scope="module",
+)
 
 
 def options(name: str) -> dict:
