@@ -131,8 +131,9 @@ def chosen(arguments: Arguments) -> tuple[Generation, ...]:
         raise ValueError(f"{unknown[0]!r} is no network of the preset {arguments.preset}; it has {', '.join(names)}")
     if not arguments.models:
         return generations
-    single = len(set(arguments.models) - {g.model for g in generations if g.apart}) < 2
-    return tuple(g for g in generations if g.model in arguments.models or (g.model is None and not single))
+    members = [g for g in generations if g.model in arguments.models and not g.apart]
+    ensemble = len(members) > 1
+    return tuple(g for g in generations if g.model in arguments.models or (g.model is None and ensemble))
 
 
 def recipe_of(arguments: Arguments, model: str, seed: int) -> Recipe:

@@ -8,12 +8,14 @@ memory: the peak of a training step before and after a resume.
 smoke: the smallest error-rate curve from end to end, and the share of time that it waits for input.
 speed: images a second of training in bfloat16, beside PyTorch where that is installed.
 
-It needs no network and no package beyond the project's own. A part that is stopped says what it left out. Where there
-is no accelerator, everything runs at toy sizes on the CPU. The exit status is 1 if something does not hold.
+It needs no network and no package beyond the project's own, and takes the first GPU, or those that
+CUDA_VISIBLE_DEVICES names. A part that is stopped says what it left out. Where there is no accelerator, everything runs
+at toy sizes on the CPU. The exit status is 1 if something fails or does not hold.
 """
 
 import dataclasses
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -50,6 +52,7 @@ def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.gpu_check", description=__doc__)
     if arguments.seconds <= 0:
         raise ValueError(f"--seconds is {arguments.seconds:g}; expected a number above 0")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     facts = run([Job("device", ("device",), device_facts)], time.monotonic() + arguments.seconds)["device"]
     if facts.missing:
         raise ValueError(f"JAX finds no device: {facts.missing['device']}")

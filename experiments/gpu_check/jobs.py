@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
+NO_TIME = "no time was left"
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -64,7 +66,7 @@ def run(jobs: Sequence[Job], deadline: float) -> dict[str, Outcome]:
                 else:
                     values[name][key] = value
     missing = {
-        job.name: {key: ends.get(job.name, "no time was left") for key in job.expected if key not in values[job.name]}
+        job.name: {key: ends.get(job.name, NO_TIME) for key in job.expected if key not in values[job.name]}
         for job in jobs
     }
     return {job.name: Outcome(values[job.name], missing[job.name] | failed[job.name]) for job in jobs}

@@ -15,7 +15,7 @@ from experiments.benchmark import PEAK_FLOPS
 from experiments.contenders import Case
 from experiments.gpu_check.jobs import Job, run
 from experiments.gpu_check.program import Program, program
-from experiments.gpu_check.report import Report, Row, Sizes
+from experiments.gpu_check.report import NO_TORCH, Report, Row, Sizes
 
 # Images a step fill the device. Flags are tried on the first network.
 BATCHES = {
@@ -85,7 +85,7 @@ def check(sizes: Sizes, deadline: float, device: str) -> Report:
     theirs = {name: one.values for name, one in outcomes.items() if "torch" in name}
     missing = {f"{name}: {key}": why for name, one in outcomes.items() for key, why in one.missing.items()}
     if not torch_takes_part:
-        missing["torch"] = "torch or torchvision is not installed"
+        missing["torch"] = NO_TORCH
     rows = [_row(case, ours[case.model], theirs, device) for case in cases if case.model in ours]
     flags = [key for key in (*FLAGS, FRACTION) if key in ours and first.model in ours]
     rows += [_flag_row(first, key, ours[key], ours[first.model]) for key in flags]
@@ -109,25 +109,29 @@ def _torch_job(name: str, cases: list[Case], seconds: float) -> Job:
 
 
 def _row(case: Case, ours: Speed, theirs: Mapping[str, Mapping[str, Speed]], device: str) -> Row:
-    rate = _rate(case, ours)
-    others = {name: speeds[case.model] for name, speeds in theirs.items() if case.model in speeds}
-    rates = {name: _rate(case, speed) for name, speed in others.items()}
-    peak = next((peak for name, peak in PEAK_FLOPS.items() if name in device), None)
-    # The multiply-accumulates are those of the published image size; gradients take twice as many again.
-    use = (
-        6 * ce.model_info(case.model).macs * rate / peak
-        if peak and case.input_size == 224 and case.width == 1
-        else None
-    )
+    found = {"ours": ours} | {name: speeds[case.model] for name, speeds in theirs.items() if case.model in speeds}
+    rates = {name: _rate(case, speed) for name, speed in found.items()}
+    rate, use = rates["ours"], _use(case, rates["ours"], device)
+    words = (f"{rate:,.0f}", f"MFU {use:.1%}" if use else "", "" if ours.alone else "measured while others compiled")
     return Row(
         what=f"{case.model}, batch {case.batch_size}: images/s of training in bfloat16",
-        result=f"{rate:,.0f}"
-        + (f" (MFU {use:.1%})" if use else "")
-        + ("" if ours.alone else ", while others compiled"),
-        beside=", ".join(f"{name} {theirs:,.0f} ({rate / theirs:.2f})" for name, theirs in rates.items()),
-        numbers={"images_per_second": {"ours": rate, **rates}, "mfu": use, "ours": dataclasses.asdict(ours)}
-        | {name: dataclasses.asdict(speed) for name, speed in others.items()},
+        result=", ".join(filter(None, words)),
+        beside=", ".join(f"{name} {rates[name]:,.0f} ({rate / rates[name]:.2f})" for name in theirs if name in rates),
+        numbers={
+            "images_per_second": rates,
+            "mfu": use,
+            "speeds": {name: dataclasses.asdict(speed) for name, speed in found.items()},
+        },
     )
+
+
+def _use(case: Case, images_per_second: float, device: str) -> float | None:
+    """The share of the device's peak that goes into multiplications; None where either is not known."""
+    peak = next((peak for name, peak in PEAK_FLOPS.items() if name in device), None)
+    spec = ce.model_info(case.model)
+    if peak is None or (case.input_size, case.width) != (spec.input_size, 1):
+        return None
+    return 2 * 3 * spec.macs * images_per_second / peak  # gradients take twice as many again
 
 
 def _flag_row(case: Case, flag: str, speed: Speed, plain: Speed) -> Row:

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from experiments.contenders import Case
-from experiments.gpu_check.jobs import Job, run
+from experiments.gpu_check.jobs import NO_TIME, Job, run
 from experiments.gpu_check.parity import LIMITS, compare
-from experiments.gpu_check.report import Report, Row
+from experiments.gpu_check.report import NO_TORCH, Report, Row
 from experiments.gpu_check.speed import Speed, _row
 from tests.tiers import exhaustive
 
@@ -59,9 +59,16 @@ def test_losses_that_are_apart_do_not_hold(step, value):
 
 
 def test_what_does_not_hold_is_shown():
-    report = Report("parity", [Row(what="a", result="b", holds=False)], {"c": "no time was left"})
+    report = Report("parity", [Row(what="a", result="b", holds=False)], {"c": NO_TIME})
     assert not report.holds
     assert list(report.lines()) == ["| parity | a | b |  | NO |", "| parity | c | left out | no time was left |  |"]
+
+
+def test_what_fails_does_not_hold_and_what_is_left_out_for_want_of_time_or_torch_does():
+    report = Report("smoke", [], {"curve": "RuntimeError: the curve failed"})
+    assert not report.holds
+    assert list(report.lines()) == ["| smoke | curve | left out | RuntimeError: the curve failed | NO |"]
+    assert Report("speed", [], {"resnet50": NO_TIME, "torch": NO_TORCH}).holds
 
 
 def test_the_use_of_the_device_follows_from_its_data_sheet():
