@@ -21,7 +21,9 @@ setup(
         "chex>=0.1.92,<0.2",
         "orbax-checkpoint>=0.12.8,<0.13",
         "tensorflow-datasets>=4.9.10,<5",
+        "absl-py>=2.3",
         "array_record>=0.8.6",
+        "etils>=1.13",
         "grain>=0.2.18,<0.3",
         "filelock>=3.16",  # JAX needs it to limit the size of its compilation cache
         "safetensors>=0.8,<1",

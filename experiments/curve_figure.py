@@ -5,9 +5,7 @@ are those of ensembles on ImageNet's test set, the measured ones belong to the d
 names.
 """
 
-import csv
 import dataclasses
-import io
 import statistics
 import textwrap
 from collections.abc import Sequence
@@ -20,7 +18,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from cnn_evolution.history import chart_entries, human
-from experiments.figures import BLUE, GREEN, GREY, ORANGE, VERMILION, save_figure
+from experiments.figures import BLUE, GREEN, GREY, ORANGE, VERMILION, as_csv, save_figure
 
 IMAGENET = ("imagenet", "imagenet2012")  # the names it goes by
 
@@ -42,7 +40,6 @@ class MeasuredError:
       errors: In percent, one per seed.
       apart: A published form whose batch-normalised form is there too; drawn apart, for it trains slowly or not at all.
       ensemble: Whether several networks answered together.
-      parameters: Of the network that was trained; None if not stated.
     """
 
     label: str
@@ -51,7 +48,6 @@ class MeasuredError:
     errors: tuple[float, ...]
     apart: bool = False
     ensemble: bool = False
-    parameters: int | None = None
 
     def __post_init__(self) -> None:
         if not self.errors:
@@ -198,16 +194,11 @@ def _table(measured: Sequence[MeasuredError], dataset: str, protocol: str) -> st
             "highest": max(result.errors),
             "by_seed": " ".join(str(error) for error in result.errors),
             "apart": "yes" if result.apart else "no",
-            "parameters": result.parameters,
             "source": protocol,
         }
         for result in measured
     ]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(here[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(published + here)
-    return text.getvalue()
+    return as_csv([*published, *here], list(here[0]))
 
 
 def draw_curve(measured: Sequence[MeasuredError], path_stem: Path, *, dataset: str, protocol: str) -> tuple[Path, ...]:

@@ -10,6 +10,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from cnn_evolution.files import write_whole
+
 # From the palette of Okabe and Ito, which people with any colour vision can tell apart.
 ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#555555"
@@ -25,23 +27,13 @@ STYLE: dict[Any, Any] = {
 DPI = 150
 
 
-def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows with the first row's keys as the header."""
+def as_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str] | None = None) -> str:
+    """Rows under their columns, by default the first row's keys; what a row lacks stays empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, columns or list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def write(path: Path, content: bytes) -> None:
-    """All of it or nothing, on a full disk too."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def save_figure(draw: Callable[[], Figure], table: str, path_stem: Path) -> tuple[Path, ...]:
@@ -61,7 +53,7 @@ def save_figure(draw: Callable[[], Figure], table: str, path_stem: Path) -> tupl
             figure.savefig(drawing, format=path.suffix[1:], dpi=DPI, metadata=metadata)
             contents[path] = drawing.getvalue() if path == png else _numbered(drawing.getvalue())
     for path, content in contents.items():
-        write(path, content)
+        write_whole(path, content)
     return png, svg, numbers
 
 

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from experiments.figures import as_csv, write
+from cnn_evolution.files import write_whole
+from experiments.figures import as_csv
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +47,8 @@ def print_table(console: Console, table: Table) -> None:
 def save_table(table: Table, directory: Path) -> tuple[Path, Path]:
     """Writes the table as .csv and .md; returns the two paths."""
     numbers, document = directory / f"{table.name}.csv", directory / f"{table.name}.md"
-    write(numbers, as_csv(table.rows).encode())
-    write(document, as_markdown(table).encode())
+    write_whole(numbers, as_csv(table.rows).encode())
+    write_whole(document, as_markdown(table).encode())
     return numbers, document
 
 

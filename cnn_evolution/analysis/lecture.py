@@ -4,10 +4,8 @@
 computation, one entry for every row. The verdict is not written down anywhere: it follows from comparing the two.
 """
 
-import csv
 import dataclasses
 import functools
-import importlib.resources
 from collections.abc import Callable
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
@@ -15,6 +13,7 @@ from cnn_evolution.analysis.cost import Cost, Layer, cost
 from cnn_evolution.analysis.formulas import C, Formula, H, W, stack
 from cnn_evolution.analysis.receptive_field import receptive_fields
 from cnn_evolution.catalogue import model_info
+from cnn_evolution.files import table_rows
 from cnn_evolution.history import chart_entries, human, published_error, winners
 
 Value = str | float | tuple[float, ...]
@@ -65,8 +64,7 @@ def lecture_numbers() -> tuple[LectureNumber, ...]:
 
 @functools.cache
 def _rows() -> dict[str, dict[str, str]]:
-    text = importlib.resources.files("cnn_evolution.history").joinpath("lecture_numbers.csv").read_text("utf-8")
-    return {row["id"]: row for row in csv.DictReader(text.splitlines())}
+    return {row["id"]: row for row in table_rows("cnn_evolution.history", "lecture_numbers.csv")}
 
 
 def _compare(row: dict[str, str], computed: Value) -> LectureNumber:

@@ -88,12 +88,11 @@ def evaluate(
     *,
     batch_size: int,
     workers: int = 0,
-    on_batch: Callable[[int], None] = lambda images: None,
 ) -> Errors:
     """Errors over exactly the images of `source`, each once, whatever the batch size and the number of devices.
 
     The probabilities of several members are averaged (Krizhevsky et al. 2012), each member seeing its own crop of every
-    image. `on_batch` is told the number of images after every batch.
+    image.
 
     Raises:
       ValueError: There is no member.
@@ -122,5 +121,4 @@ def evaluate(
         )
         counts = _counter()(scores, batch_of[crops[0]]["label"])
         totals = [total + int(count) for total, count in zip(totals, counts, strict=True)]
-        on_batch(totals[0])
     return Errors(*totals)

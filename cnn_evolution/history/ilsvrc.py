@@ -13,11 +13,11 @@ Contradictions that charts of these numbers hide:
 - 2016's winner is an ensemble of many architectures, although charts print a depth of 152 layers for it.
 """
 
-import csv
 import dataclasses
 import functools
-import importlib.resources
 from typing import Literal, get_args
+
+from cnn_evolution.files import table_rows
 
 Kind = Literal["shallow", "cnn", "human"]
 
@@ -98,8 +98,7 @@ def _result(row: dict[str, str]) -> IlsvrcResult:
 @functools.cache
 def ilsvrc_results() -> tuple[IlsvrcResult, ...]:
     """All results, in order of year."""
-    text = importlib.resources.files(__package__).joinpath("ilsvrc.csv").read_text(encoding="utf-8")
-    return tuple(_result(row) for row in csv.DictReader(text.splitlines()))
+    return tuple(_result(row) for row in table_rows(__package__, "ilsvrc.csv"))
 
 
 def winners() -> tuple[IlsvrcResult, ...]:

@@ -5,10 +5,10 @@ they give both errors on all 50,000 images; elsewhere that of the zoo whose weig
 protocols, which are lower, stand in rows of their own.
 """
 
-import csv
 import dataclasses
 import functools
-import importlib.resources
+
+from cnn_evolution.files import table_rows
 
 ONE_CROP = "1 crop"
 
@@ -41,7 +41,6 @@ def _percent(text: str) -> float | None:
 @functools.cache
 def published_errors() -> tuple[PublishedError, ...]:
     """All rows, in order of history."""
-    text = importlib.resources.files(__package__).joinpath("published_errors.csv").read_text(encoding="utf-8")
     return tuple(
         PublishedError(
             name=row["name"],
@@ -51,7 +50,7 @@ def published_errors() -> tuple[PublishedError, ...]:
             input_size=int(row["input_size"]),
             source=row["source"],
         )
-        for row in csv.DictReader(text.splitlines())
+        for row in table_rows(__package__, "published_errors.csv")
     )
 
 

@@ -1,9 +1,8 @@
 """The architectures, one file a family; `catalogue.csv` lists them in order of history, a line each."""
 
-import csv
 import importlib
-from importlib import resources
 
+from cnn_evolution.files import table_rows
 from cnn_evolution.spec import NORMALISATIONS, ModelSpec
 
 
@@ -29,7 +28,5 @@ def _spec(row: dict[str, str]) -> ModelSpec:
     )
 
 
-_ROWS = csv.DictReader(resources.files(__name__).joinpath("catalogue.csv").read_text().splitlines())
-
-MODELS = {row["name"]: _spec(row) for row in _ROWS}
+MODELS = {row["name"]: _spec(row) for row in table_rows(__name__, "catalogue.csv")}
 """The catalogue in order of history."""

@@ -21,6 +21,7 @@ from cnn_evolution.evaluation.results import (
     read_results,
     summary,
 )
+from cnn_evolution.files import write_whole
 from cnn_evolution.parallel import map_step, split_over_devices, to_global
 from cnn_evolution.training.checkpoint import Checkpoints, open_checkpoints
 from cnn_evolution.training.journal import Journal
@@ -150,9 +151,7 @@ def _check_same_recipe(recipe: Recipe, run_dir: Path) -> None:
 
 def _save_recipe(recipe: Recipe, run_dir: Path) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
-    temporary = run_dir / "recipe.json.tmp"
-    temporary.write_text(to_json(recipe))
-    temporary.rename(run_dir / "recipe.json")
+    write_whole(run_dir / "recipe.json", to_json(recipe).encode())
 
 
 def _forget_after(path: Path, step: int) -> None:

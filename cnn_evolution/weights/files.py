@@ -6,7 +6,6 @@ installed. `.pth.zip` is one such file in a zip archive, which is how pytorchcv 
 """
 
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from cnn_evolution.files import replacing
 
 StateDict = dict[str, np.ndarray]
 
@@ -51,12 +52,8 @@ def save_state_dict(path: Path | str, state_dict: Mapping[str, np.ndarray]) -> N
     if not state_dict:
         raise ValueError(f"there are no arrays to write to {path}")
     arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in state_dict.items()}
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         _WRITERS[path.suffix](temporary, arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _reader(path: Path) -> Callable[[Path], StateDict]:

@@ -12,11 +12,9 @@ under the addresses of its earlier releases. Some of timm's networks came from T
 ImageNet's thousand, which is left out.
 """
 
-import csv
 import dataclasses
 import difflib
 import functools
-import importlib.resources
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +27,7 @@ from flax import traverse_util
 from jax import Array
 
 from cnn_evolution.catalogue import create_model, model_info
+from cnn_evolution.files import table_rows
 from cnn_evolution.weights.conversion import correspondence, from_torch
 from cnn_evolution.weights.download import HashKind, default_weights_dir, download
 from cnn_evolution.weights.files import SUFFIXES, load_state_dict
@@ -227,7 +226,6 @@ def _error(text: str) -> float | None:
 
 @functools.cache
 def _listed() -> tuple[PretrainedWeights, ...]:
-    text = importlib.resources.files(__package__).joinpath("pretrained.csv").read_text(encoding="utf-8")
     return tuple(
         PretrainedWeights(
             model=row["model"],
@@ -247,5 +245,5 @@ def _listed() -> tuple[PretrainedWeights, ...]:
             top1_error=_error(row["top1_error"]),
             top5_error=_error(row["top5_error"]),
         )
-        for row in csv.DictReader(text.splitlines())
+        for row in table_rows(__package__, "pretrained.csv")
     )

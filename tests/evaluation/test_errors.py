@@ -56,11 +56,9 @@ def source():
 
 @pytest.mark.parametrize("batch_size", [2, 64, 150, 256])
 def test_every_image_counts_once_at_any_batch_size(source, batch_size):
-    seen = []
-    assert evaluate([member(0)], source, batch_size=batch_size, on_batch=seen.append) == evaluate(
-        [member(0)], source, batch_size=200
-    )
-    assert seen[-1] == len(source) == 200
+    errors = evaluate([member(0)], source, batch_size=batch_size)
+    assert errors == evaluate([member(0)], source, batch_size=200)
+    assert errors.images == len(source) == 200
 
 
 def test_an_ensemble_averages_probabilities_each_member_with_its_own_crop(source):

@@ -11,7 +11,7 @@ from cnn_evolution.history import chart_entries
 from experiments.curve_figure import MeasuredError, draw_curve
 
 MEASURED = (
-    MeasuredError(label="AlexNet", year=2012, model="alexnet", errors=(34.0, 35.5), parameters=123),
+    MeasuredError(label="AlexNet", year=2012, model="alexnet", errors=(34.0, 35.5)),
     MeasuredError(label="VGG-11", year=2014, model="vgg11", errors=(57.0, 61.0), apart=True),
     MeasuredError(label="VGG-11-BN", year=2014, model="vgg11_bn", errors=(9.0, 9.0)),
     MeasuredError(label="Ensemble", year=2016, model="alexnet, vgg11_bn", errors=(4.0, 5.0), ensemble=True),
@@ -49,7 +49,6 @@ def test_csv_has_the_measured_errors_exactly(drawn):
         "highest": "35.5",
         "by_seed": "34.0 35.5",
         "apart": "no",
-        "parameters": "123",
         "source": PROTOCOL,
     }
     assert [(row["name"], row["top5_error"], row["apart"]) for row in rows] == [

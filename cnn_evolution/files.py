@@ -1,0 +1,39 @@
+"""Files written whole or not at all, and the tables that lie within the package."""
+
+import contextlib
+import csv
+import os
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; once the block has ended without an error, the file is `path`.
+
+    Raises:
+      OSError: It cannot be written; what was at `path` stays as it was.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """All of it or nothing, on a full disk too.
+
+    Raises:
+      OSError: As `replacing`.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def table_rows(package: str, name: str) -> list[dict[str, str]]:
+    """The rows of a CSV file within a package, by the heads of their columns."""
+    text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
