@@ -25,9 +25,9 @@ import tyro
 
 from cnn_evolution.analysis.gradients import gradient_norms
 from cnn_evolution.data import open_source, train_batches
-from cnn_evolution.data.augment import normalise
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
+from cnn_evolution.pixels import normalise
 from cnn_evolution.training.journal import console
 from cnn_evolution.training.loop import train
 from cnn_evolution.training.recipe import (

@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from cnn_evolution.analysis.filters import chosen_maps, first_filters, stretched, tiled
 from cnn_evolution.catalogue import features
 from cnn_evolution.data import open_source
-from cnn_evolution.data.augment import normalise
 from cnn_evolution.data.decoding import open_pillow
 from cnn_evolution.evaluation.errors import Member
 from cnn_evolution.evaluation.pretrained import pretrained_member
+from cnn_evolution.pixels import normalise
 from cnn_evolution.training.loop import train
 from cnn_evolution.training.mini_recipes import mini_recipe
 from cnn_evolution.training.run import RunOptions, load_run

@@ -1,11 +1,13 @@
 """Data sets, crops and the reader. Importing this imports neither TFDS nor Grain; using it does."""
 
+from cnn_evolution.data.batch import ABSENT, Batch, present
 from cnn_evolution.data.decoding import CorruptImageError
-from cnn_evolution.data.reader import Batch, evaluation_batches, train_batches
+from cnn_evolution.data.reader import evaluation_batches, train_batches
 from cnn_evolution.data.sources import ImageSource, default_data_dir, open_source
 from cnn_evolution.data.transforms import CenterCrop, FixedScaleCrop, InceptionCrop, ScaleJitterCrop, TrainingCrop
 
 __all__ = [
+    "ABSENT",
     "Batch",
     "CenterCrop",
     "CorruptImageError",
@@ -17,5 +19,6 @@ __all__ = [
     "default_data_dir",
     "evaluation_batches",
     "open_source",
+    "present",
     "train_batches",
 ]

@@ -11,11 +11,11 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cnn_evolution.data.batch import Batch, empty_batch, present
 from cnn_evolution.data.decoding import CorruptImageError, open_pillow
 from cnn_evolution.data.sources import ImageSource
 from cnn_evolution.data.transforms import CenterCrop, TrainingCrop, read_center_crop, read_crop
@@ -23,17 +23,6 @@ from cnn_evolution.data.transforms import CenterCrop, TrainingCrop, read_center_
 _PADDING = -1
 _ENDLESS = 2**52  # examples; Grain counts batches in floating point, where its own "infinite" overflows at batch size 1
 _logger = logging.getLogger(__name__)
-
-
-class Batch(TypedDict):
-    """The rows of a batch that belong to this process.
-
-    image: uint8 (b, size, size, 3), RGB.
-    label: int32 (b,); -1 marks a row without an image (zeros), after the end of a split or for a corrupt file.
-    """
-
-    image: NDArray[np.uint8]
-    label: NDArray[np.int32]
 
 
 def train_batches(
@@ -99,7 +88,7 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Every image of the split once, in order, over all processes together.
 
-    Every process gets the same number of batches, all of the same size: the last is filled up with rows of label -1.
+    Every process gets the same number of batches, all of the same size: the last is filled up with absent rows.
     The arguments are those of `train_batches`.
 
     Raises:
@@ -139,10 +128,6 @@ def _position_or_padding(position: int, examples: int) -> int:
     return position if position < examples else _PADDING
 
 
-def _empty_batch(rows: int, size: int) -> Batch:
-    return {"image": np.zeros((rows, size, size, 3), np.uint8), "label": np.full(rows, -1, np.int32)}
-
-
 @dataclass(frozen=True)
 class _TrainingReader:
     """Positions in the endless sequence of epochs -> the batch."""
@@ -152,7 +137,7 @@ class _TrainingReader:
     seed: int
 
     def __call__(self, positions: Sequence[int]) -> Batch:
-        batch = _empty_batch(len(positions), self.crop.size)
+        batch = empty_batch(len(positions), self.crop.size)
         for row, position in enumerate(positions):
             epoch, index = divmod(position, len(self.source))
             data, label = self.source.records[index]
@@ -173,7 +158,7 @@ class _EvaluationReader:
     crop: CenterCrop
 
     def __call__(self, positions: Sequence[int]) -> Batch:
-        batch = _empty_batch(len(positions), self.crop.size)
+        batch = empty_batch(len(positions), self.crop.size)
         for row, position in enumerate(positions):
             if position == _PADDING:
                 continue
@@ -211,7 +196,7 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
     corrupt: set[int] = set()
     try:
         for number, batch in enumerate(iterator):
-            missing = np.flatnonzero(batch["label"] < 0)
+            missing = np.flatnonzero(~present(batch["label"]))
             if missing.size:
                 rows = [positions[number][row] for row in missing]
                 _count_corrupt(source, [p % len(source) for p in rows if p != _PADDING], corrupt, max_corrupt)

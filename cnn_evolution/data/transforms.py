@@ -18,7 +18,7 @@ from PIL import Image
 
 from cnn_evolution.data.decoding import decode_jpeg, jpeg_size, open_pillow
 
-Pixels = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
 
 class Region(NamedTuple):
@@ -160,7 +160,7 @@ class CenterCrop:
         usual = self.interpolation == "bilinear"
         return f"centre crop {self.size} of short side {self.resize}{'' if usual else f', {self.interpolation}'}"
 
-    def __call__(self, image: Image.Image) -> Pixels:
+    def __call__(self, image: Image.Image) -> ImageArray:
         """The crop (size, size, 3) of a Pillow image in mode RGB."""
         width, height = image.size
         short, long = min(width, height), max(width, height)
@@ -172,7 +172,7 @@ class CenterCrop:
         return np.asarray(image.crop((left, top, left + self.size, top + self.size)))
 
 
-def resample(image: Pixels, region: Region, out: Pixels) -> None:
+def resample(image: ImageArray, region: Region, out: ImageArray) -> None:
     """Writes the region of the image (H, W, 3), resized and mirrored, into `out` (size, size, 3)."""
     rows, columns = image.shape[:2]
     top, left = max(region.top, 0.0), max(region.left, 0.0)  # rounding may have put a border just outside
@@ -185,7 +185,7 @@ def resample(image: Pixels, region: Region, out: Pixels) -> None:
     out[:] = resized[:, ::-1] if region.flip else resized
 
 
-def read_crop(data: bytes, crop: TrainingCrop, rng: np.random.Generator, out: Pixels) -> None:
+def read_crop(data: bytes, crop: TrainingCrop, rng: np.random.Generator, out: ImageArray) -> None:
     """Decodes an image file, crops it at random and writes the crop into `out` (size, size, 3).
 
     A JPEG file is decoded at a fraction of its size only where the crop keeps at least `size` pixels a side.
@@ -210,7 +210,7 @@ def read_crop(data: bytes, crop: TrainingCrop, rng: np.random.Generator, out: Pi
     resample(image, region, out)
 
 
-def read_center_crop(data: bytes, crop: CenterCrop, out: Pixels) -> None:
+def read_center_crop(data: bytes, crop: CenterCrop, out: ImageArray) -> None:
     """Decodes an image file by Pillow and writes its central crop into `out` (size, size, 3).
 
     Raises:

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from cnn_evolution.data import CenterCrop, ImageSource, evaluation_batches
-from cnn_evolution.data.augment import Pixels, normalise
+from cnn_evolution.data import CenterCrop, ImageSource, evaluation_batches, present
 from cnn_evolution.parallel import AXIS, map_count, map_prediction, split_over_devices
+from cnn_evolution.pixels import Pixels, normalise
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,12 +58,12 @@ def count_errors(probabilities: Array, labels: Array) -> tuple[Array, Array, Arr
 
     Args:
       probabilities: (N, classes), or any scores that rank the classes.
-      labels: (N,) int32; a row with label -1 carries no image and is not counted.
+      labels: (N,) int32; a row marked ABSENT holds no image and is not counted.
     """
-    present = labels >= 0
+    there = present(labels)
     _, best = lax.top_k(probabilities, min(5, probabilities.shape[-1]))
     hits = best == labels[:, None]
-    return present.sum(), (present & ~hits[:, 0]).sum(), (present & ~hits.any(-1)).sum()
+    return there.sum(), (there & ~hits[:, 0]).sum(), (there & ~hits.any(-1)).sum()
 
 
 @functools.cache

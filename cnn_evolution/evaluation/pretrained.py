@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cnn_evolution.catalogue import create_model
 from cnn_evolution.data import CenterCrop
-from cnn_evolution.data.augment import Pixels
 from cnn_evolution.evaluation.errors import Member
+from cnn_evolution.pixels import Pixels
 from cnn_evolution.weights.pretrained import PretrainedWeights, load_pretrained
 
 

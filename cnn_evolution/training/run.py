@@ -21,10 +21,10 @@ from cnn_evolution.data import (
     ScaleJitterCrop,
     open_source,
 )
-from cnn_evolution.data.augment import Pixels
 from cnn_evolution.evaluation.errors import Member, evaluate
 from cnn_evolution.evaluation.results import Result, make_result
 from cnn_evolution.parallel import AXIS, check_batch_size, replicated
+from cnn_evolution.pixels import Pixels
 from cnn_evolution.spec import ModelSpec
 from cnn_evolution.training.checkpoint import load_state
 from cnn_evolution.training.optimizer import make_optimizer, make_schedule

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-from cnn_evolution.data.augment import Pixels, cutmix, mixup, normalise, one_hot_smoothed, pca_colour_noise
+from cnn_evolution.data import present
 from cnn_evolution.parallel import AXIS
+from cnn_evolution.pixels import Pixels, normalise
+from cnn_evolution.training.augment import cutmix, mixup, one_hot_smoothed, pca_colour_noise
 from cnn_evolution.training.recipe import AugmentConfig, Recipe
 from cnn_evolution.training.state import TrainState
 
@@ -23,7 +25,7 @@ def augment(
 ) -> tuple[Array, Array]:
     """A batch as read -> normalised images (N, H, W, 3) and soft targets (N, num_classes).
 
-    The targets of a row without an image (label -1) are all zero.
+    The targets of an absent row are all zero.
     """
     keys = jax.random.split(key, 4)
     images = batch["image"]
@@ -68,14 +70,14 @@ def make_train_step(
 
     The loss is the mean over all images of the global batch, so with synchronised batch statistics the result does not
     depend on how the batch is split over devices; dropout masks and colour noise are drawn per replica. A batch is
-    `{"image": uint8 (N, H, W, 3), "label": int32 (N,)}`; rows with label -1 carry no image and no weight.
+    `{"image": uint8 (N, H, W, 3), "label": int32 (N,)}`; absent rows carry no weight.
     """
     parts = recipe.accumulate_steps
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(recipe.seed), state.step)
         key = jax.random.fold_in(key, lax.axis_index(AXIS))
-        present = lax.psum((batch["label"] >= 0).sum(), AXIS)
+        count = lax.psum(present(batch["label"]).sum(), AXIS)
 
         def part(carry: tuple[Any, Any, Metrics], x: tuple[Array, Batch]) -> tuple[tuple[Any, Any, Metrics], None]:
             grads, batch_stats, sums = carry
@@ -85,7 +87,7 @@ def make_train_step(
             (loss, (batch_stats, logits)), new = jax.value_and_grad(summed_loss, argnums=1, has_aux=True)(
                 model, state.params, batch_stats, images, targets, dropout_key, recipe.aux_weight
             )
-            wrong = (batch["label"] >= 0) & (logits.argmax(-1) != batch["label"])
+            wrong = present(batch["label"]) & (logits.argmax(-1) != batch["label"])
             sums = {"loss": sums["loss"] + loss, "top1_wrong": sums["top1_wrong"] + wrong.sum()}
             return (jax.tree.map(jnp.add, grads, new), batch_stats, sums), None
 
@@ -99,13 +101,13 @@ def make_train_step(
             carry, _ = lax.scan(part, carry, (keys, split))
         grads, batch_stats, sums = carry
 
-        grads = jax.tree.map(lambda g: g / present, lax.psum(grads, AXIS))
+        grads = jax.tree.map(lambda g: g / count, lax.psum(grads, AXIS))
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         sums = lax.psum(sums, AXIS)
         metrics = {
-            "loss": sums["loss"] / present,
-            "top1_error": 100 * sums["top1_wrong"] / present,
+            "loss": sums["loss"] / count,
+            "top1_error": 100 * sums["top1_wrong"] / count,
             "learning_rate": jnp.asarray(schedule(state.step)),
             "gradient_norm": optax.tree.norm(grads),
         }

@@ -10,8 +10,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import cnn_evolution as ce
-from cnn_evolution.data.augment import Pixels
 from cnn_evolution.parallel import AXIS, check_batch_size, map_step
+from cnn_evolution.pixels import Pixels
 from cnn_evolution.training.optimizer import make_optimizer, make_schedule
 from cnn_evolution.training.recipe import DataConfig, ModelConfig, OptimizerConfig, Recipe, ScheduleConfig
 from cnn_evolution.training.run import build_model

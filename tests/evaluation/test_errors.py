@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_evolution.data import CenterCrop, evaluation_batches, open_source
-from cnn_evolution.data.augment import Pixels
 from cnn_evolution.evaluation.errors import Errors, Member, count_errors, evaluate
+from cnn_evolution.pixels import Pixels
 
 PIXELS = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

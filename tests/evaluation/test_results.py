@@ -2,9 +2,9 @@ import flax.linen as nn
 import pytest
 
 from cnn_evolution.data import CenterCrop, ImageSource
-from cnn_evolution.data.augment import Pixels
 from cnn_evolution.evaluation.errors import Errors, Member
 from cnn_evolution.evaluation.results import append_result, make_result, read_results, summary
+from cnn_evolution.pixels import Pixels
 
 SOURCE = ImageSource("photos", "validation", [], 200, 2, ("cat", "dog"))
 PIXELS = Pixels((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

@@ -11,8 +11,8 @@ from PIL import Image
 
 import cnn_evolution as ce
 from cnn_evolution.data import CenterCrop
-from cnn_evolution.data.augment import Pixels
 from cnn_evolution.evaluation.errors import Member
+from cnn_evolution.pixels import Pixels
 from experiments import filters as command
 
 

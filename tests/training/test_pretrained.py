@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import cnn_evolution as ce
-from cnn_evolution.data.augment import Pixels
 from cnn_evolution.jsonl import read_lines
+from cnn_evolution.pixels import Pixels
 from cnn_evolution.training import run
 from cnn_evolution.training.loop import train
 from cnn_evolution.training.recipe import DataConfig, ModelConfig, OptimizerConfig, Recipe

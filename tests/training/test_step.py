@@ -8,8 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from cnn_evolution.data.augment import Pixels
 from cnn_evolution.parallel import AXIS, map_step, split_over_devices
+from cnn_evolution.pixels import Pixels
 from cnn_evolution.training.optimizer import make_optimizer, make_schedule
 from cnn_evolution.training.recipe import AugmentConfig, ModelConfig, OptimizerConfig, Recipe, ScheduleConfig
 from cnn_evolution.training.state import init_state

@@ -1,19 +1,18 @@
-"""Normalisation and augmentation of whole batches, on the device.
+"""Augmentation of whole batches, on the device.
 
 Pure functions of an explicit key; every shape is static, so they can be traced into the train step. Their order is that
 of the pixels' scale: colour noise on [0, 1], then `normalise`, then `mixup` or `cutmix`.
 
-A batch may hold rows without an image, which pad it to a fixed size: their label is -1 and their target row is zero, so
+A batch may hold rows without an image, which pad it to a fixed size: their target row is zero, so
 that `targets.sum(-1)` is each row's weight in the loss. Mixing leaves these weights as they are.
 """
-
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import ArrayLike, DTypeLike
+from jax.typing import ArrayLike
+
+from cnn_evolution.pixels import unit_range
 
 # Principal components of ImageNet's RGB values in [0, 1]: variances, and the components as columns. Krizhevsky et al.
 # print none; these are the values of fb.resnet.torch (datasets/imagenet.lua), which most later code shares.
@@ -23,36 +22,6 @@ RGB_COMPONENTS = (
     (-0.5808, -0.0045, -0.8140),
     (-0.5836, -0.6948, 0.4203),
 )
-
-
-class Pixels(NamedTuple):
-    """What a network takes for zero and one: mean and deviation of R, G and B, for pixels in [0, 1]."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-def _unit_range(images: Array) -> Array:
-    """uint8 to float32 in [0, 1]; floats are taken to be there already."""
-    if images.ndim != 4 or images.shape[-1] != 3:
-        raise ValueError(f"images must have the shape (N, H, W, 3), got {images.shape}")
-    if images.dtype == jnp.uint8:
-        return images.astype(jnp.float32) / 255
-    if jnp.issubdtype(images.dtype, jnp.floating):
-        return images.astype(jnp.float32)
-    raise TypeError(f"images must be uint8 or floating in [0, 1], got {images.dtype}")
-
-
-def normalise(images: Array, mean: Sequence[float], std: Sequence[float], dtype: DTypeLike = jnp.float32) -> Array:
-    """Zero mean and unit deviation per channel.
-
-    Args:
-      images: (N, H, W, 3), uint8, or floating in [0, 1].
-      mean: Of R, G and B, for pixels in [0, 1].
-      std: Likewise.
-      dtype: Of the result; the arithmetic is float32.
-    """
-    return ((_unit_range(images) - jnp.asarray(mean)) / jnp.asarray(std)).astype(dtype)
 
 
 def pca_colour_noise(key: Array, images: Array, sigma: float = 0.1) -> Array:
@@ -69,7 +38,7 @@ def pca_colour_noise(key: Array, images: Array, sigma: float = 0.1) -> Array:
     Returns:
       (N, H, W, 3), float32, on the scale [0, 1] but not clipped to it.
     """
-    images = _unit_range(images)
+    images = unit_range(images)
     draws = sigma * jax.random.normal(key, (images.shape[0], 3))
     shift = jnp.matmul(draws * jnp.asarray(RGB_VARIANCES), jnp.asarray(RGB_COMPONENTS).T, precision="highest")
     return images + shift[:, None, None, :]
@@ -79,7 +48,7 @@ def one_hot_smoothed(labels: ArrayLike, num_classes: int, smoothing: float = 0.0
     """Targets with label smoothing (Szegedy et al. 2016, section 7): (N,) -> (N, num_classes), float32.
 
     The label's class gets `1 - smoothing + smoothing / num_classes` and every other class `smoothing / num_classes`. A
-    label that is no class, such as -1, gives a row of zeros.
+    label that is no class, such as the mark of an absent row, gives a row of zeros.
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing must be in [0, 1), got {smoothing}")

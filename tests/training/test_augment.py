@@ -1,4 +1,4 @@
-"""Normalisation, colour noise, label smoothing, mixup and cutmix on whole batches."""
+"""Colour noise, label smoothing, mixup and cutmix on whole batches."""
 
 import jax
 import jax.numpy as jnp
@@ -7,17 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnn_evolution.data.augment import (
+from cnn_evolution.training.augment import (
     RGB_COMPONENTS,
     RGB_VARIANCES,
     cutmix,
     mixup,
-    normalise,
     one_hot_smoothed,
     pca_colour_noise,
 )
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLASSES = 7
 few = settings(deadline=None, max_examples=20, derandomize=True)
 seeds = st.integers(0, 2**31 - 1)
@@ -34,36 +32,9 @@ def plain(n=6, height=9, width=12):
     return jnp.broadcast_to(jnp.arange(n, dtype=jnp.float32)[:, None, None, None], (n, height, width, 3))
 
 
-# normalise
-
-
-def test_normalise_is_zero_at_the_mean_and_one_a_deviation_above():
-    image = jnp.stack([jnp.full((2, 2, 3), jnp.array(MEAN)), jnp.full((2, 2, 3), jnp.array(MEAN) + jnp.array(STD))])
-    np.testing.assert_allclose(normalise(image, MEAN, STD)[0], 0, atol=1e-6)
-    np.testing.assert_allclose(normalise(image, MEAN, STD)[1], 1, atol=1e-6)
-
-
-def test_normalise_takes_uint8_as_255ths():
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
-    expected = (pixels / 255 - np.array(MEAN)) / np.array(STD)
-    np.testing.assert_allclose(normalise(jnp.asarray(pixels), MEAN, STD), expected, atol=1e-5)
-
-
-def test_normalise_rounds_only_at_the_end():
-    pixels = jnp.arange(48, dtype=jnp.uint8).reshape(1, 4, 4, 3)
-    half = normalise(pixels, MEAN, STD, jnp.bfloat16)
-    assert half.dtype == jnp.bfloat16
-    np.testing.assert_array_equal(half, normalise(pixels, MEAN, STD).astype(jnp.bfloat16))
-
-
-@pytest.mark.parametrize(
-    "function", [lambda x: normalise(x, MEAN, STD), lambda x: pca_colour_noise(jax.random.key(0), x)]
-)
-def test_wrong_images_are_named(function):
+def test_images_of_another_shape_or_type_are_named():
     with pytest.raises(ValueError, match=r"\(N, H, W, 3\), got \(4, 4, 3\)"):
-        function(jnp.zeros((4, 4, 3)))
-    with pytest.raises(TypeError, match="int32"):
-        function(jnp.zeros((1, 4, 4, 3), jnp.int32))
+        pca_colour_noise(jax.random.key(0), jnp.zeros((4, 4, 3)))
 
 
 # PCA colour noise

@@ -1,0 +1,38 @@
+"""The scale of the pixels that a network sees."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+
+class Pixels(NamedTuple):
+    """What a network takes for zero and one: mean and deviation of R, G and B, for pixels in [0, 1]."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def unit_range(images: Array) -> Array:
+    """uint8 to float32 in [0, 1]; floats are taken to be there already."""
+    if images.ndim != 4 or images.shape[-1] != 3:
+        raise ValueError(f"images must have the shape (N, H, W, 3), got {images.shape}")
+    if images.dtype == jnp.uint8:
+        return images.astype(jnp.float32) / 255
+    if jnp.issubdtype(images.dtype, jnp.floating):
+        return images.astype(jnp.float32)
+    raise TypeError(f"images must be uint8 or floating in [0, 1], got {images.dtype}")
+
+
+def normalise(images: Array, mean: Sequence[float], std: Sequence[float], dtype: DTypeLike = jnp.float32) -> Array:
+    """Zero mean and unit deviation per channel.
+
+    Args:
+      images: (N, H, W, 3), uint8, or floating in [0, 1].
+      mean: Of R, G and B, for pixels in [0, 1].
+      std: Likewise.
+      dtype: Of the result; the arithmetic is float32.
+    """
+    return ((unit_range(images) - jnp.asarray(mean)) / jnp.asarray(std)).astype(dtype)
