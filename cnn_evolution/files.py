@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the tables that lie within the package."""
+"""Where files are kept, how they are written whole or not at all, and the tables that lie within the package."""
 
 import contextlib
 import csv
@@ -6,6 +6,12 @@ import os
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+
+
+def cache_dir(variable: str, *parts: str) -> Path:
+    """The directory that an environment variable names, or else `parts` under ~/.cache/cnn_evolution."""
+    named = os.environ.get(variable)
+    return Path(named).expanduser() if named else Path("~/.cache/cnn_evolution", *parts).expanduser()
 
 
 @contextlib.contextmanager

@@ -28,8 +28,8 @@ from cnn_evolution.data import open_source, train_batches
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.pixels import normalise
-from cnn_evolution.training.journal import console
 from cnn_evolution.training.loop import train
+from cnn_evolution.training.metrics import console
 from cnn_evolution.training.recipe import (
     AugmentConfig,
     DataConfig,

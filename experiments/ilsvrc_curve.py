@@ -18,8 +18,8 @@ from typing import Literal
 import tyro
 
 from cnn_evolution.evaluation.results import Result, append_result, read_results, summary
-from cnn_evolution.training.journal import console
 from cnn_evolution.training.loop import train
+from cnn_evolution.training.metrics import console
 from cnn_evolution.training.mini_recipes import mini_recipe, smoke_recipe
 from cnn_evolution.training.published_recipes import published_recipe
 from cnn_evolution.training.recipe import Recipe

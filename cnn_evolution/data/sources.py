@@ -5,12 +5,13 @@ files under `data_dir/name/[config/]version`. Only `mini_ilsvrc` is made on firs
 """
 
 import difflib
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from cnn_evolution.files import cache_dir
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm"})
 
@@ -49,7 +50,7 @@ class ImageSource:
 
 def default_data_dir() -> Path:
     """$CNN_EVOLUTION_DATA, or ~/.cache/cnn_evolution."""
-    return Path(os.environ.get("CNN_EVOLUTION_DATA") or "~/.cache/cnn_evolution").expanduser()
+    return cache_dir("CNN_EVOLUTION_DATA")
 
 
 def open_source(name: str, split: str, *, data_dir: Path | str | None = None, label: str = "label") -> ImageSource:

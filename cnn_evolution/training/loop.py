@@ -24,7 +24,7 @@ from cnn_evolution.evaluation.results import (
 from cnn_evolution.files import write_whole
 from cnn_evolution.parallel import map_step, split_over_devices, to_global
 from cnn_evolution.training.checkpoint import Checkpoints, open_checkpoints
-from cnn_evolution.training.journal import Journal
+from cnn_evolution.training.metrics import MetricsWriter
 from cnn_evolution.training.recipe import Recipe, differences, from_json, to_json
 from cnn_evolution.training.run import Run, RunOptions, prepare, train_crop
 from cnn_evolution.training.state import TrainState
@@ -63,14 +63,14 @@ def train(recipe: Recipe, run_dir: Path, options: RunOptions | None = None) -> R
         if first:
             _save_recipe(recipe, run_dir)
             _forget_after(run_dir / "metrics.jsonl", start)
-        journal = Journal(run_dir, run.steps, start, recipe.batch_size, active=first)
+        writer = MetricsWriter(run_dir, run.steps, start, recipe.batch_size, active=first)
         try:
             if restored is not None:
-                journal.say(f"continues after step {start} of {run.steps}")
-            state = _train_steps(run, state, start, options, checkpoints, journal, run_dir)
+                writer.say(f"continues after step {start} of {run.steps}")
+            state = _train_steps(run, state, start, options, checkpoints, writer, run_dir)
         finally:
-            journal.close()
-        return _evaluate(run, state, run_dir, options, say=journal.say)
+            writer.close()
+        return _evaluate(run, state, run_dir, options, say=writer.say)
 
 
 def finished_result(recipe: Recipe, run_dir: Path, steps: int) -> Result | None:
@@ -87,7 +87,7 @@ def _train_steps(
     start: int,
     options: RunOptions,
     checkpoints: Checkpoints,
-    journal: Journal,
+    writer: MetricsWriter,
     run_dir: Path,
 ) -> TrainState:
     recipe = run.recipe
@@ -106,17 +106,17 @@ def _train_steps(
     checkpoint_steps = max(1, round(options.checkpoint_every * run.steps_per_epoch))
     evaluation_steps = max(1, round(options.evaluate_every * run.steps_per_epoch)) if options.evaluate_every else 0
     before = None
-    numbered = zip(range(start + 1, run.steps + 1), journal.awaited(batches), strict=False)  # batches never end
+    numbered = zip(range(start + 1, run.steps + 1), writer.awaited(batches), strict=False)  # batches never end
     with _stop_requests() as stop_requested:
         for done, batch in numbered:
             state, metrics = step(state, split_over_devices(batch))
             # The devices start on this step while the last one's end is awaited, but never run further ahead.
             jax.block_until_ready(before)
             before = metrics
-            journal.advance(done)
+            writer.advance(done)
             last = done == run.steps
             if done % options.log_every == 0 or last:
-                journal.write(done, {name: float(value) for name, value in metrics.items()})
+                writer.write(done, {name: float(value) for name, value in metrics.items()})
             # Hosts agree by communicating, which is too dear for every step.
             stop = (jax.process_count() == 1 or done % options.log_every == 0) and stop_requested()
             if done % checkpoint_steps == 0 or last or stop:
@@ -126,7 +126,7 @@ def _train_steps(
                     f"stopped after step {done} of {run.steps}, which is saved; the same command continues from there"
                 )
             if evaluation_steps and done % evaluation_steps == 0 and not last:
-                _evaluate(run, state, run_dir, options, say=journal.say)
+                _evaluate(run, state, run_dir, options, say=writer.say)
     return state
 
 

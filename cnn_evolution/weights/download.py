@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 from urllib.parse import unquote, urlsplit
 
+from cnn_evolution.files import cache_dir
 from cnn_evolution.weights.files import only_member
 
 HashKind = Literal["sha256", "sha1"]
@@ -38,7 +39,7 @@ class _Cut(Exception):
 
 def default_weights_dir() -> Path:
     """$CNN_EVOLUTION_WEIGHTS, or ~/.cache/cnn_evolution/weights."""
-    return Path(os.environ.get("CNN_EVOLUTION_WEIGHTS") or "~/.cache/cnn_evolution/weights").expanduser()
+    return cache_dir("CNN_EVOLUTION_WEIGHTS", "weights")
 
 
 def download(

@@ -21,7 +21,7 @@ T = TypeVar("T")
 console = Console(stderr=True, highlight=False)
 
 
-class Journal:
+class MetricsWriter:
     """The metrics of one run, in `metrics.jsonl` and as TensorBoard events, and its progress on the terminal.
 
     On a terminal a bar shows rate and remaining time; elsewhere (a log file, a cluster) plain lines say the same.
