@@ -15,7 +15,7 @@ setup(
     packages=find_packages(include=["cnn_evolution", "cnn_evolution.*"]),
     package_data={"cnn_evolution": ["*/*.csv"]},
     install_requires=[
-        "jax>=0.10.2,<0.12",
+        "jax>=0.10.2,<0.12",  # the tests have run with 0.10.2 on Python 3.11, and with 0.11.2 on 3.12 and 3.13
         "flax>=0.12.8,<0.13",
         "optax>=0.2.8,<0.3",
         "chex>=0.1.92,<0.2",
@@ -46,6 +46,7 @@ setup(
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
 )

@@ -237,17 +237,18 @@ class _Trace:
     def scan(self, params: Mapping[str, Any], arguments: list[int], path: tuple[str, ...], repeats: int) -> list[int]:
         """The body once, repeated; its slices of stacked arguments and its stacked results are operations."""
         body = params["jaxpr"].jaxpr
-        kept = params["num_consts"] + params["num_carry"]
+        constants, carried = _before_the_slices(params)
+        kept = constants + carried
         slices = [self.value(variable.aval) for variable in body.invars[kept:]]
         for whole, part in zip(arguments[kept:], slices, strict=True):
             self.append("scan_slice", [whole], [part], {}, path, repeats)
         results = self.inline(body, [*arguments[:kept], *slices], path, repeats * params["length"])
         stacked = []
-        for part in results[params["num_carry"] :]:
+        for part in results[carried:]:
             shape = self.shapes[part]
             stacked.append(self.value(jax.ShapeDtypeStruct((params["length"], *shape.shape), shape.dtype)))
             self.append("scan_stack", [part], [stacked[-1]], {}, path, repeats)
-        return results[: params["num_carry"]] + stacked
+        return results[:carried] + stacked
 
     def append(
         self,
@@ -264,6 +265,14 @@ class _Trace:
 
     def remark(self, what: str, path: tuple[str, ...]) -> None:
         self.remarks.append(f"{_module_path(path) or self.name}: {what}")
+
+
+def _before_the_slices(params: Mapping[str, Any]) -> tuple[int, int]:
+    """How many constants and carried values a scan has, which jax 0.11 states in another way than jax 0.10."""
+    if "ft_in" in params:
+        constants, carried, _ = map(len, params["ft_in"].unpack())
+        return constants, carried
+    return params["num_consts"], params["num_carry"]
 
 
 def _module_path(names: tuple[str, ...]) -> str:
