@@ -15,7 +15,7 @@ from experiments.benchmark import PEAK_FLOPS
 from experiments.contenders import Case
 from experiments.gpu_check.jobs import Job, run
 from experiments.gpu_check.program import Program, program
-from experiments.gpu_check.report import NO_TORCH, Report, Row, Sizes
+from experiments.gpu_check.report import NARROW, NO_TORCH, Report, Row, Sizes
 
 # Images a step fill the device. Flags are tried on the first network.
 BATCHES = {
@@ -71,7 +71,7 @@ def check(sizes: Sizes, deadline: float, device: str) -> Report:
     rounds = [[Plan(case.model, case) for case in cases], flagged]
     # A program that compiles for minutes must not take the time of the others.
     jobs = [(_job("ours", rounds, sizes.seconds, patience=0.3 * time_left), began + 0.55 * time_left)]
-    torch_takes_part = all(contenders.torch_source(case.model) for case in cases)
+    torch_takes_part = all(case.width == 1 and contenders.torch_source(case.model) for case in cases)
     if torch_takes_part:
         jobs.append((_torch_job("torch", cases, sizes.seconds), deadline))
     if sizes.flags:
@@ -85,7 +85,7 @@ def check(sizes: Sizes, deadline: float, device: str) -> Report:
     theirs = {name: one.values for name, one in outcomes.items() if "torch" in name}
     missing = {f"{name}: {key}": why for name, one in outcomes.items() for key, why in one.missing.items()}
     if not torch_takes_part:
-        missing["torch"] = NO_TORCH
+        missing["torch"] = NO_TORCH if sizes.width == 1 else NARROW
     rows = [_row(case, ours[case.model], theirs, device) for case in cases if case.model in ours]
     flags = [key for key in (*FLAGS, FRACTION) if key in ours and first.model in ours]
     rows += [_flag_row(first, key, ours[key], ours[first.model]) for key in flags]
