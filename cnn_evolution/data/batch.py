@@ -26,4 +26,4 @@ def empty_batch(rows: int, size: int) -> Batch:
 
 def present(labels: Any) -> Any:
     """Which rows hold an image: labels (N,), of NumPy or JAX -> bool (N,)."""
-    return labels != ABSENT
+    return labels > ABSENT

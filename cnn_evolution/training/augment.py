@@ -3,8 +3,8 @@
 Pure functions of an explicit key; every shape is static, so they can be traced into the train step. Their order is that
 of the pixels' scale: colour noise on [0, 1], then `normalise`, then `mixup` or `cutmix`.
 
-A batch may hold rows without an image, which pad it to a fixed size: their target row is zero, so
-that `targets.sum(-1)` is each row's weight in the loss. Mixing leaves these weights as they are.
+A batch may hold rows without an image, which pad it to a fixed size: their target row is zero, so that
+`targets.sum(-1)` is each row's weight in the loss. Mixing leaves these weights as they are.
 """
 
 import jax

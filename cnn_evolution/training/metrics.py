@@ -60,14 +60,11 @@ class MetricsWriter:
 
     def awaited(self, batches: Iterator[T]) -> Iterator[T]:
         """The same batches; the time until each is there counts as waiting for input."""
-        while True:
-            began = time.perf_counter()
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
+        began = time.perf_counter()
+        for batch in batches:
             self._waited += time.perf_counter() - began
             yield batch
+            began = time.perf_counter()
 
     def rate(self, step: int) -> float:
         """Images per second since the first step was done."""

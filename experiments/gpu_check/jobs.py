@@ -89,8 +89,9 @@ def _started(job: Job) -> Iterator[Connection]:
     try:
         yield here
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid or 0, signal.SIGKILL)
+        assert process.pid is not None  # it was started
+        with contextlib.suppress(ProcessLookupError):  # it has no group of its own yet, or has ended
+            os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.join()
         here.close()

@@ -7,10 +7,11 @@ from typing import Any
 
 import jax
 
+from cnn_evolution.parallel import replicated
 from cnn_evolution.training.checkpoint import open_checkpoints
 from experiments.contenders import Case
 from experiments.gpu_check.jobs import Job, run
-from experiments.gpu_check.program import placed, program, recipe_of
+from experiments.gpu_check.program import program, recipe_of
 from experiments.gpu_check.report import Report, Row, Sizes
 
 STEPS = 3
@@ -19,8 +20,8 @@ SLACK = 1.02  # a peak may be so many times the other
 
 def check(sizes: Sizes, deadline: float) -> Report:
     """One row: the peak of a fresh run and of one that goes on from its checkpoint, each in a process of its own."""
-    name = sizes.networks[0] if sizes.networks else "vgg16"
-    case = Case(name, sizes.pixels, sizes.batch or 64, sizes.width, "bfloat16")
+    model = sizes.networks[0] if sizes.networks else "vgg16"
+    case = Case(model, sizes.pixels, sizes.batch or 64, sizes.width, "bfloat16")
     with tempfile.TemporaryDirectory() as directory:
         found: dict[str, Any] = {}
         missing: dict[str, str] = {}
@@ -49,7 +50,9 @@ def train(case: Case, directory: Path, name: str) -> Iterator[tuple[str, Any]]:
     step, batch = one.lowered.compile(), one.batch()
     with open_checkpoints(directory) as checkpoints:
         if name == "resumed":
-            template = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed()), one.template)
+            template = jax.tree.map(
+                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated()), one.template
+            )
             restored = checkpoints.restore(template, recipe_of(case))
             if restored is None:
                 raise FileNotFoundError(f"no checkpoint in {directory}")

@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 import cnn_evolution as ce
-from cnn_evolution.parallel import AXIS, check_batch_size, map_step
+from cnn_evolution.parallel import AXIS, check_batch_size, map_step, replicated
 from cnn_evolution.pixels import Pixels
 from cnn_evolution.training.optimizer import make_optimizer, make_schedule
 from cnn_evolution.training.recipe import DataConfig, ModelConfig, OptimizerConfig, Recipe, ScheduleConfig
@@ -63,7 +63,7 @@ class Program:
                 return drawn * np.float32((2 / math.prod(leaf.shape[:-1])) ** 0.5)
             return np.full(leaf.shape, path[0].name != "opt_state" and name in {"scale", "var"}, leaf.dtype)
 
-        return jax.device_put(jax.tree_util.tree_map_with_path(value, self.template), placed())
+        return jax.device_put(jax.tree_util.tree_map_with_path(value, self.template), replicated())
 
     def batch(self) -> Any:
         """Random images (devices, N / devices, H, W, 3) and labels, on the devices."""
@@ -72,7 +72,8 @@ class Program:
         def value(leaf: Any) -> np.ndarray:
             return rng.integers(256 if leaf.dtype == np.uint8 else CLASSES, size=leaf.shape, dtype=leaf.dtype)
 
-        return jax.device_put(jax.tree.map(value, batch_template(self.case)), placed(AXIS))
+        split = NamedSharding(replicated().mesh, PartitionSpec(AXIS))
+        return jax.device_put(jax.tree.map(value, batch_template(self.case)), split)
 
 
 def batch_template(case: Case) -> Any:
@@ -83,11 +84,6 @@ def batch_template(case: Case) -> Any:
         "image": jax.ShapeDtypeStruct((*share, side, side, 3), np.uint8),
         "label": jax.ShapeDtypeStruct(share, np.int32),
     }
-
-
-def placed(*axes: str) -> NamedSharding:
-    """Split over the devices of this process along the first axis, or whole on each."""
-    return NamedSharding(Mesh(np.array(jax.local_devices()), (AXIS,)), PartitionSpec(*axes))
 
 
 @functools.cache

@@ -35,6 +35,8 @@ def plain(n=6, height=9, width=12):
 def test_images_of_another_shape_or_type_are_named():
     with pytest.raises(ValueError, match=r"\(N, H, W, 3\), got \(4, 4, 3\)"):
         pca_colour_noise(jax.random.key(0), jnp.zeros((4, 4, 3)))
+    with pytest.raises(TypeError, match="int32"):
+        pca_colour_noise(jax.random.key(0), jnp.zeros((1, 4, 4, 3), jnp.int32))
 
 
 # PCA colour noise
