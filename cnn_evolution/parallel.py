@@ -13,17 +13,17 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 AXIS = "batch"
 
 
-def map_step(step: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Any, Any], tuple[Any, Any]]:
-    """Maps `(state, batch) -> (state, metrics)` over the local devices; the state that goes in is donated.
+def map_step(step: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+    """Maps `(state, batch, constants) -> (state, metrics)` over the local devices; the state that goes in is donated.
 
     What comes out must be equal on every replica.
     """
-    return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0), out_axes=(None, None), donate_argnums=0)
+    return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), donate_argnums=0)
 
 
-def map_prediction(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Maps `(variables, batch) -> outputs` over the local devices; outputs keep the device axis in front."""
-    return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0), out_axes=0)
+def map_prediction(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """Maps `(variables, batch, frozen) -> outputs` over the local devices; outputs keep the device axis in front."""
+    return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0, None), out_axes=0)
 
 
 def map_count(function: Callable[..., Any]) -> Callable[..., Any]:

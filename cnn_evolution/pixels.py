@@ -15,6 +15,14 @@ class Pixels(NamedTuple):
     std: tuple[float, float, float]
 
 
+NORMALISATIONS = {
+    "imagenet": Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "cifar": Pixels((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "half": Pixels((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""By the name that the catalogue uses."""
+
+
 def unit_range(images: Array) -> Array:
     """uint8 to float32 in [0, 1]; floats are taken to be there already."""
     if images.ndim != 4 or images.shape[-1] != 3:

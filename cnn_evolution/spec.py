@@ -5,13 +5,6 @@ from collections.abc import Callable
 
 import flax.linen as nn
 
-NORMALISATIONS = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "cifar": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-}
-"""Mean and standard deviation of the inputs' channels, by the name that the catalogue uses for the pair."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelSpec:

@@ -7,7 +7,6 @@ Shows the first image of each class in the split.
 """
 
 import dataclasses
-import io
 import math
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import tyro
 from PIL import Image, ImageOps
 
 from cnn_evolution.data import open_source
+from cnn_evolution.data.decoding import Encoded, open_pillow
 from experiments import command_line
 
 GAP = 2  # pixels between two images
@@ -46,7 +46,7 @@ class Arguments:
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.class_sheet", description=__doc__)
     source = open_source(arguments.dataset, arguments.split, data_dir=arguments.data_dir, label=arguments.label)
-    first: dict[int, bytes] = {}
+    first: dict[int, Encoded] = {}
     for index in range(len(source)):
         data, label = source.records[index]
         first.setdefault(label, data)
@@ -57,7 +57,7 @@ def main() -> None:
     step = arguments.size + GAP
     sheet = Image.new("RGB", (columns * step - GAP, rows * step - GAP), "white")
     for place, label in enumerate(sorted(first)):
-        image = Image.open(io.BytesIO(first[label])).convert("RGB")
+        image = open_pillow(first[label])
         row, column = divmod(place, columns)
         sheet.paste(ImageOps.fit(image, (arguments.size, arguments.size)), (column * step, row * step))
     sheet.save(arguments.output)

@@ -28,17 +28,19 @@ from cnn_evolution.data import open_source, train_batches
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.pixels import normalise
-from cnn_evolution.training.loop import train
-from cnn_evolution.training.metrics import console
-from cnn_evolution.training.recipe import (
+from cnn_evolution.recipes import (
     AugmentConfig,
     DataConfig,
     ModelConfig,
-    OptimizerConfig,
     Recipe,
     ScheduleConfig,
+    Sgd,
+    load_run,
+    train,
 )
-from cnn_evolution.training.run import RunOptions, build_model, load_run, train_crop
+from cnn_evolution.training import RunOptions
+from cnn_evolution.training.fit import initial_state
+from cnn_evolution.training.metrics import console
 from experiments import command_line
 from experiments.compilation_cache import Compiling
 from experiments.degradation_figures import Training, draw_depth, draw_rates, draw_residual
@@ -145,7 +147,7 @@ def recipe_of_depth(arguments: Arguments, kind: str, depth: int) -> Recipe:
         model=ModelConfig(name=f"cifar_{kind}20", depths=((depth - 2) // 6,) * 3),
         data=data_of(arguments),
         augment=AugmentConfig(crop="fixed_scale", resize=36),
-        optimizer=OptimizerConfig(learning_rate=0.1, weight_decay=1e-4),
+        optimizer=Sgd(learning_rate=0.1, weight_decay=1e-4),
         schedule=ScheduleConfig(name="cosine", warmup_epochs=0.05),
         epochs=1.0 if arguments.epochs is None else arguments.epochs,
         batch_size=64,
@@ -162,7 +164,7 @@ def recipe_of_rate(arguments: Arguments, name: str, learning_rate: float) -> Rec
         model=ModelConfig(name=name, width=0.25, dropout=0.0, initialisation="he"),
         data=data_of(arguments),
         augment=AugmentConfig(crop="fixed_scale", resize=36),
-        optimizer=OptimizerConfig(learning_rate=learning_rate, weight_decay=5e-4),
+        optimizer=Sgd(learning_rate=learning_rate, weight_decay=5e-4),
         schedule=ScheduleConfig(name="constant"),
         epochs=2.5 if arguments.epochs is None else arguments.epochs,
         batch_size=32,
@@ -182,8 +184,7 @@ def data_of(arguments: Arguments) -> DataConfig:
 
 def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str) -> Training:
     """Trains, or finds trained, and reads what the run wrote."""
-    options = options_of(arguments, recipe)
-    train(recipe, directory / name, options)
+    train(recipe, directory / name, options_of(recipe), data_dir=arguments.data_dir)
     results = {result.config["step"]: result.top1_error for result in read_results(directory / name)}
     return Training(
         name=name,
@@ -193,25 +194,23 @@ def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str) ->
     )
 
 
-def options_of(arguments: Arguments, recipe: Recipe) -> RunOptions:
+def options_of(recipe: Recipe) -> RunOptions:
     # A little more than a fifth: rounded to steps, the last evaluation would else come just before that at the end.
     fifth = 1.01 * recipe.epochs / 5
-    return RunOptions(data_dir=arguments.data_dir, log_every=10, evaluate_every=fifth, checkpoint_every=recipe.epochs)
+    return RunOptions(log_every=10, evaluate_every=fifth, checkpoint_every=recipe.epochs)
 
 
 def gradients_of(training: Training, directory: Path, arguments: Arguments) -> dict[str, Mapping[str, float]]:
     """Gradient norms by layer, before the first step and after the last, on the same batches of the training split."""
-    run, state = load_run(directory / training.name, RunOptions(data_dir=arguments.data_dir))
-    stream = train_batches(run.train, batch_size=run.recipe.batch_size, crop=train_crop(run.recipe), seed=1)
+    task, state = load_run(directory / training.name, data_dir=arguments.data_dir)
+    stream = train_batches(task.train, batch_size=task.batch_size, crop=task.crop, seed=1)
     batches = [
-        (normalise(jnp.asarray(batch["image"]), *run.pixels), jnp.asarray(batch["label"]))
+        (normalise(jnp.asarray(batch["image"]), *task.pixels), jnp.asarray(batch["label"]))
         for batch in itertools.islice(stream, GRADIENT_BATCHES)
     ]
-    alone = dataclasses.replace(run.recipe, batch_statistics="per_replica")  # there are no replicas here
-    model = build_model(alone, run.train.num_classes)
     return {
-        moment: gradient_norms(model, {"params": state.params, "batch_stats": state.batch_stats}, batches)
-        for moment, state in (("initialisation", run.init()), ("end", state))
+        moment: gradient_norms(task.model, {"params": state.params, **state.model_state}, batches)
+        for moment, state in (("initialisation", initial_state(task)), ("end", state))
     }
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import tyro
 
 from cnn_evolution.evaluation.results import append_result, summary
-from cnn_evolution.parallel import check_batch_size
-from cnn_evolution.training.run import RunOptions, evaluate_runs
+from cnn_evolution.recipes import evaluate_runs
 from experiments import command_line
 from experiments.compilation_cache import Compiling
 
@@ -41,12 +40,12 @@ class Arguments(Compiling):
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate", description=__doc__)
     arguments.keep_programs()
-    check_batch_size(arguments.batch_size)
     result = evaluate_runs(
         arguments.runs,
-        RunOptions(data_dir=arguments.data_dir, workers=arguments.workers),
         split=arguments.split,
         batch_size=arguments.batch_size,
+        workers=arguments.workers,
+        data_dir=arguments.data_dir,
     )
     append_result(arguments.runs[0], result)
     print(f"{result.model}: {summary(result)}")

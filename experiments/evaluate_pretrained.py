@@ -17,8 +17,8 @@ import tyro
 
 from cnn_evolution import list_models
 from cnn_evolution.data import ImageSource, open_source
-from cnn_evolution.evaluation.errors import evaluate
-from cnn_evolution.evaluation.pretrained import pretrained_member
+from cnn_evolution.evaluation.errors import evaluate_errors
+from cnn_evolution.evaluation.pretrained import pretrained_classifier
 from cnn_evolution.evaluation.results import Result, append_result, make_result, read_results
 from cnn_evolution.parallel import check_batch_size
 from cnn_evolution.weights.pretrained import PretrainedWeights, find_weights, pretrained_weights
@@ -92,9 +92,9 @@ def measure(weights: PretrainedWeights, source: ImageSource, arguments: Argument
     for kept in reversed(read_results(arguments.output_dir)) if arguments.path is None else ():
         if kept.config == of and (kept.dataset, kept.split, kept.images) == (source.name, source.split, len(source)):
             return kept
-    member = pretrained_member(weights, path=arguments.path)
-    errors = evaluate([member], source, batch_size=arguments.batch_size, workers=arguments.workers)
-    result = make_result([member], source, errors, member.config)
+    network = pretrained_classifier(weights, path=arguments.path)
+    errors = evaluate_errors([network], source, batch_size=arguments.batch_size, workers=arguments.workers)
+    result = make_result([network], source, errors, network.config)
     append_result(arguments.output_dir, result)
     return result
 

@@ -28,13 +28,12 @@ from numpy.typing import NDArray
 from cnn_evolution.analysis.filters import chosen_maps, first_filters, stretched, tiled
 from cnn_evolution.catalogue import features
 from cnn_evolution.data import open_source
-from cnn_evolution.data.decoding import open_pillow
-from cnn_evolution.evaluation.errors import Member
-from cnn_evolution.evaluation.pretrained import pretrained_member
+from cnn_evolution.data.decoding import Encoded, open_pillow
+from cnn_evolution.evaluation.classifier import Classifier
+from cnn_evolution.evaluation.pretrained import pretrained_classifier
 from cnn_evolution.pixels import normalise
-from cnn_evolution.training.loop import train
-from cnn_evolution.training.mini_recipes import mini_recipe
-from cnn_evolution.training.run import RunOptions, load_run
+from cnn_evolution.recipes import load_run, mini_recipe, train
+from cnn_evolution.training.fit import as_classifier, initial_state
 from cnn_evolution.weights.pretrained import find_weights
 from experiments import command_line
 from experiments.compilation_cache import Compiling
@@ -81,17 +80,17 @@ def main() -> None:
     if arguments.image is not None and not arguments.image.is_file():
         raise FileNotFoundError(f"there is no image {arguments.image}")
     network = trained_network(arguments)
-    member, name, origin = network.member, network.member.name, network.origin
-    path, filters = first_filters(member.model, member.variables, member.crop.size)
+    classifier, name, origin = network.classifier, network.classifier.name, network.origin
+    path, filters = first_filters(classifier.model, classifier.variables, classifier.crop.size)
     what = "weights"
     if (arguments.show or network.show) == "change":
         if network.start is None:
             raise ValueError(f"{origin}: the weights that they started from are not known; only weights can be shown")
-        filters = filters - first_filters(member.model, network.start, member.crop.size)[1]
+        filters = filters - first_filters(classifier.model, network.start, classifier.crop.size)[1]
         what = "change since the random start"
-    image = member.crop(open_pillow(read_image(arguments)))
+    image = classifier.crop(open_pillow(read_image(arguments)))
     maps = chosen_maps(
-        features(member.model, member.variables, normalise(jnp.asarray(image[None]), *member.pixels)),
+        features(classifier.model, classifier.variables, normalise(jnp.asarray(image[None]), *classifier.pixels)),
         arguments.endpoints,
     )
     strongest = {endpoint: x[np.argsort(-x.mean((1, 2)), kind="stable")[:COLUMNS]] for endpoint, x in maps.items()}
@@ -114,13 +113,13 @@ class Network:
     """A network with its weights.
 
     Attributes:
-      member: The network, its weights and how its images are prepared.
+      classifier: The network, its weights and how its images are prepared.
       origin: Where the weights come from, in words.
       start: What training started from; None if that is not known.
       show: What is worth showing of the first layer: "weights" or "change".
     """
 
-    member: Member
+    classifier: Classifier
     origin: str
     start: Any = None
     show: str = "weights"
@@ -128,24 +127,23 @@ class Network:
 
 def trained_network(arguments: Arguments) -> Network:
     """The network that the arguments ask for, trained if need be."""
-    options = RunOptions(data_dir=arguments.data_dir)
     if arguments.run is not None:
-        run, state = load_run(arguments.run, options)
-        origin = f"trained on {run.recipe.data.dataset} ({arguments.run.name})"
-        return Network(run.member(state), origin, run.init().variables())
+        task, state = load_run(arguments.run, data_dir=arguments.data_dir, start=True)
+        origin = f"trained on {task.train.name} ({arguments.run.name})"
+        return Network(as_classifier(task, state), origin, initial_state(task).variables())
     if arguments.pretrained or arguments.weights is not None:
         known = find_weights(arguments.name, source=arguments.source)
-        return Network(pretrained_member(known, path=arguments.weights), f"{known.source}'s weights")
+        return Network(pretrained_classifier(known, path=arguments.weights), f"{known.source}'s weights")
     recipe = dataclasses.replace(mini_recipe(arguments.name), epochs=arguments.epochs)
     directory = arguments.output_dir / f"mini-{arguments.name}-{arguments.epochs:g}"
-    train(recipe, directory, options)
-    run, state = load_run(directory, options)
-    origin = f"trained on {recipe.data.dataset}, epochs: {arguments.epochs:g}"
-    return Network(run.member(state), origin, run.init().variables(), "change")
+    train(recipe, directory, data_dir=arguments.data_dir)
+    task, state = load_run(directory, data_dir=arguments.data_dir)
+    origin = f"trained on {task.train.name}, epochs: {arguments.epochs:g}"
+    return Network(as_classifier(task, state), origin, initial_state(task).variables(), "change")
 
 
-def read_image(arguments: Arguments) -> bytes:
-    """The image file whose maps are drawn."""
+def read_image(arguments: Arguments) -> Encoded:
+    """The image whose maps are drawn."""
     if arguments.image is not None:
         return arguments.image.read_bytes()
     return open_source("mini_ilsvrc", "validation", data_dir=arguments.data_dir).records[0][0]

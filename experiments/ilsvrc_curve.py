@@ -4,7 +4,7 @@
     python -m experiments.ilsvrc_curve --seeds 3             # mean and range over three seeds
     python -m experiments.ilsvrc_curve --preset imagenet --data-dir /data/tensorflow_datasets
 
-Every network of a preset trains for the same number of epochs, by `training/mini_recipes.py` (the preset imagenet: by
+Every network of a preset trains for the same number of epochs, by `recipes/mini.py` (the preset imagenet: by
 its published recipe). Finished networks are not trained again, and an interrupted one continues: the same command goes
 on where it was. The curve is drawn again after every network.
 """
@@ -18,12 +18,9 @@ from typing import Literal
 import tyro
 
 from cnn_evolution.evaluation.results import Result, append_result, read_results, summary
-from cnn_evolution.training.loop import train
+from cnn_evolution.recipes import Recipe, evaluate_runs, mini_recipe, published_recipe, smoke_recipe, train
+from cnn_evolution.training import RunOptions
 from cnn_evolution.training.metrics import console
-from cnn_evolution.training.mini_recipes import mini_recipe, smoke_recipe
-from cnn_evolution.training.published_recipes import published_recipe
-from cnn_evolution.training.recipe import Recipe
-from cnn_evolution.training.run import RunOptions, evaluate_runs
 from experiments import command_line
 from experiments.compilation_cache import Compiling
 from experiments.curve_figure import MeasuredError, draw_curve
@@ -88,6 +85,7 @@ class Arguments(Compiling):
       output_dir: Gets the picture, its data and a directory per run; None for runs/ilsvrc_curve/ and the preset.
       epochs: Overrides the number of epochs of every network; None keeps the preset's.
       batch_size: Overrides the batch size of every network; None keeps the preset's.
+      data_dir: Where prepared data sets lie; None for the default place.
       run: What does not change the outcome.
     """
 
@@ -97,6 +95,7 @@ class Arguments(Compiling):
     output_dir: Path | None = None
     epochs: float | None = None
     batch_size: int | None = None
+    data_dir: Path | None = None
     run: tyro.conf.OmitArgPrefixes[RunOptions] = dataclasses.field(default_factory=RunOptions)
 
 
@@ -152,22 +151,23 @@ def measure(arguments: Arguments, directory: Path, seed: int) -> Iterator[tuple[
     members: dict[Path, Result] = {}
     for generation in chosen(arguments):
         if generation.model is None:
-            yield generation, ensemble_error(members, directory / f"seed{seed}" / "ensemble", arguments.run)
+            yield generation, ensemble_error(members, directory / f"seed{seed}" / "ensemble", arguments)
             continue
         run_dir = directory / f"seed{seed}" / generation.model
-        result = train(recipe_of(arguments, generation.model, seed), run_dir, arguments.run)
+        recipe = recipe_of(arguments, generation.model, seed)
+        result = train(recipe, run_dir, arguments.run, data_dir=arguments.data_dir)
         if not generation.apart:
             members[run_dir] = result
         yield generation, result.top5_error
 
 
-def ensemble_error(members: Mapping[Path, Result], directory: Path, options: RunOptions) -> float:
+def ensemble_error(members: Mapping[Path, Result], directory: Path, arguments: Arguments) -> float:
     """Top-5 error in percent of the members' averaged probabilities; kept in `directory`, so it is computed once."""
     config = {"runs": [result.config for result in members.values()]}
     for kept in read_results(directory):
         if kept.config == config:
             return kept.top5_error
-    result = evaluate_runs(list(members), options)
+    result = evaluate_runs(list(members), workers=arguments.run.workers, data_dir=arguments.data_dir)
     append_result(directory, result)
     console.print(f"{result.model}: {summary(result)}", soft_wrap=True)
     return result.top5_error

@@ -2,20 +2,23 @@
 
 from cnn_evolution.data.batch import ABSENT, Batch, present
 from cnn_evolution.data.decoding import CorruptImageError
-from cnn_evolution.data.reader import evaluation_batches, train_batches
-from cnn_evolution.data.sources import ImageSource, default_data_dir, open_source
+from cnn_evolution.data.reader import ImageOperation, check_operations, evaluation_batches, train_batches
+from cnn_evolution.data.sources import ArraySource, ImageSource, default_data_dir, open_source
 from cnn_evolution.data.transforms import CenterCrop, FixedScaleCrop, InceptionCrop, ScaleJitterCrop, TrainingCrop
 
 __all__ = [
     "ABSENT",
+    "ArraySource",
     "Batch",
     "CenterCrop",
     "CorruptImageError",
     "FixedScaleCrop",
+    "ImageOperation",
     "ImageSource",
     "InceptionCrop",
     "ScaleJitterCrop",
     "TrainingCrop",
+    "check_operations",
     "default_data_dir",
     "evaluation_batches",
     "open_source",

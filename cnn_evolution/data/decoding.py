@@ -1,4 +1,4 @@
-"""Image files to arrays (H, W, 3) of RGB bytes.
+"""Image files to arrays (H, W, 3) of RGB bytes; what is an array already stays as it is.
 
 JPEG files go to libjpeg-turbo through simplejpeg, what it does not take (PNG, CMYK, 16 bit, damage) to Pillow, whose
 verdict decides what is corrupt: as with torchvision's loader, a file is intact if Pillow can bridge the damage, as it
@@ -12,6 +12,10 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+ImageArray = NDArray[np.uint8]
+Encoded = bytes | ImageArray
+"""An image as a source gives it: the bytes of a file, or uint8 (H, W, 3)."""
+
 
 class CorruptImageError(ValueError):
     """The bytes are not a complete image file."""
@@ -22,12 +26,14 @@ def is_plain_jpeg(data: bytes) -> bool:
     return data[:2] == b"\xff\xd8"
 
 
-def open_pillow(data: bytes) -> Image.Image:
+def open_pillow(data: Encoded) -> Image.Image:
     """The image as Pillow decodes it, converted to RGB as torchvision's loader does; 16-bit grey keeps its high byte.
 
     Raises:
         CorruptImageError: not an image file, or a truncated one.
     """
+    if isinstance(data, np.ndarray):
+        return Image.fromarray(data)
     try:
         image: Image.Image = Image.open(io.BytesIO(data))
         image.load()
@@ -49,7 +55,7 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
     return (height, width) if colourspace in ("YCbCr", "Gray", "RGB") else None
 
 
-def decode_jpeg(data: bytes, min_height: int, min_width: int) -> NDArray[np.uint8] | None:
+def decode_jpeg(data: bytes, min_height: int, min_width: int) -> ImageArray | None:
     """A JPEG file as (H, W, 3), or None where libjpeg finds damage.
 
     Decodes at 1/2, 1/4 or 1/8 of the size where the result still has at least min_height x min_width pixels.

@@ -8,7 +8,7 @@ is `train_batches(..., start=t)`, at once.
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 
 from cnn_evolution.data.batch import Batch, empty_batch, present
-from cnn_evolution.data.decoding import CorruptImageError, open_pillow
+from cnn_evolution.data.decoding import CorruptImageError, ImageArray, open_pillow
 from cnn_evolution.data.sources import ImageSource
 from cnn_evolution.data.transforms import CenterCrop, TrainingCrop, read_center_crop, read_crop
 
 _PADDING = -1
 _ENDLESS = 2**52  # examples; Grain counts batches in floating point, where its own "infinite" overflows at batch size 1
 _logger = logging.getLogger(__name__)
+
+ImageOperation = Callable[[ImageArray, np.random.Generator], ImageArray]
+"""Changes one image, uint8 (H, W, 3), after the crop; draws from the generator alone."""
 
 
 def train_batches(
@@ -31,6 +34,7 @@ def train_batches(
     batch_size: int,
     crop: TrainingCrop,
     seed: int,
+    operations: Sequence[ImageOperation] = (),
     start: int = 0,
     process_index: int = 0,
     process_count: int = 1,
@@ -46,6 +50,7 @@ def train_batches(
         batch_size: Of all processes together; process p of P reads rows p, p + P, ... of each batch.
         crop: Draws a part of each image.
         seed: From 0 to 2^32 - 1.
+        operations: What is done to each image after the crop, in order.
         start: Batches read before, by this or another iterator of the same arguments.
         process_index: Of this process among those that share a batch.
         process_count: Number of processes that share a batch.
@@ -53,8 +58,9 @@ def train_batches(
         max_corrupt: How many corrupt files to skip in this process; each is logged. One more is an error.
 
     Raises:
-        ValueError: from this call for an argument out of range; from the iterator for too many corrupt files. After any
-            error the iterator is over.
+        ValueError: from this call for an argument out of range; from the iterator for too many corrupt files, for a
+            label that is no class and for an operation that changes an image's shape or type. After any error the
+            iterator is over.
     """
     _check_batch(batch_size, process_index, process_count, workers)
     if not 0 <= seed < 2**32:
@@ -73,7 +79,7 @@ def train_batches(
         .repeat()[process_index:_ENDLESS:process_count]
         .batch(local, batch_fn=tuple)[start:]
     )
-    return _read(source, positions, _TrainingReader(source, crop, seed), workers, max_corrupt)
+    return _read(source, positions, _TrainingReader(source, crop, seed, tuple(operations)), workers, max_corrupt)
 
 
 def evaluation_batches(
@@ -135,6 +141,7 @@ class _TrainingReader:
     source: ImageSource
     crop: TrainingCrop
     seed: int
+    operations: tuple[ImageOperation, ...] = ()
 
     def __call__(self, positions: Sequence[int]) -> Batch:
         batch = empty_batch(len(positions), self.crop.size)
@@ -144,7 +151,9 @@ class _TrainingReader:
             rng = np.random.default_rng((self.seed, epoch, index))
             try:
                 read_crop(data, self.crop, rng, batch["image"][row])
-                batch["label"][row] = label
+                batch["label"][row] = _known(label, self.source, index)
+                for operation in self.operations:
+                    batch["image"][row] = _applied(operation, batch["image"][row], rng)
             except CorruptImageError:
                 batch["image"][row] = 0
         return batch
@@ -165,10 +174,40 @@ class _EvaluationReader:
             data, label = self.source.records[position]
             try:
                 read_center_crop(data, self.crop, batch["image"][row])
-                batch["label"][row] = label
+                batch["label"][row] = _known(label, self.source, position)
             except CorruptImageError:
                 batch["image"][row] = 0
         return batch
+
+
+def _known(label: int, source: ImageSource, index: int) -> int:
+    if not 0 <= label < source.num_classes:
+        raise ValueError(f"record {index} of {source.name} has label {label}, expected 0 to {source.num_classes - 1}")
+    return label
+
+
+def _applied(operation: ImageOperation, image: ImageArray, rng: np.random.Generator) -> ImageArray:
+    """The changed image.
+
+    Raises:
+        ValueError: it has another shape or type.
+    """
+    changed = operation(image, rng)
+    if not isinstance(changed, np.ndarray) or (changed.shape, changed.dtype) != (image.shape, image.dtype):
+        got = f"{changed.dtype} {changed.shape}" if isinstance(changed, np.ndarray) else type(changed).__name__
+        name = getattr(operation, "__name__", repr(operation))
+        raise ValueError(f"the image operation {name} gives {got} for an image of {image.dtype} {image.shape}")
+    return changed
+
+
+def check_operations(operations: Sequence[ImageOperation], size: int) -> None:
+    """Applies each to a grey image (size, size, 3).
+
+    Raises:
+        ValueError: one changes an image's shape or type.
+    """
+    for operation in operations:
+        _applied(operation, np.full((size, size, 3), 128, np.uint8), np.random.default_rng(0))
 
 
 def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_corrupt: int) -> Iterator[Batch]:

@@ -1,51 +1,125 @@
-"""Labelled image files by data set name: mini_ilsvrc, any classification data set prepared by TFDS, or a folder.
+"""Labelled images: arrays, or files by data set name: mini_ilsvrc, any classification set that TFDS prepared, a folder.
 
 A TFDS data set is read without its builder's code, without TensorFlow and without the network: from the ArrayRecord
 files under `data_dir/name/[config/]version`. Only `mini_ilsvrc` is made on first use.
 """
 
 import difflib
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cnn_evolution.data.decoding import Encoded
 from cnn_evolution.files import cache_dir
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm"})
 
 
 class Records(Protocol):
-    """Random access to (image file, label)."""
+    """Random access to (image, label)."""
+
+    @property
+    def identity(self) -> Any:
+        """What tells these records from others, as JSON."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> tuple[bytes, int]: ...
+    def __getitem__(self, index: int) -> tuple[Encoded, int]: ...
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A split of a labelled data set of image files.
+    """A split of a labelled data set.
 
     Attributes:
         name: The data set.
         split: The split, as it was asked for.
-        records: `records[i]` is (the bytes of an image file, its label).
-        num_examples: Number of records.
-        num_classes: Labels run from 0 to num_classes - 1.
-        class_names: By label.
+        records: `records[i]` is (an image, its label); the image is the bytes of a file, or uint8 (H, W, 3).
+        class_names: By label; labels run from 0 to num_classes - 1.
     """
 
     name: str
     split: str
     records: Records
-    num_examples: int
-    num_classes: int
     class_names: tuple[str, ...]
 
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the class names and of what the records say of themselves, as 16 hexadecimal digits.
+
+        That is TFDS's own description of the splits, the names and sizes of a folder's files, or the arrays' bytes.
+        """
+        identity = [self.name, self.split, self.class_names, self.records.identity]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
     def __len__(self) -> int:
-        return self.num_examples
+        return len(self.records)
+
+
+class ArraySource(ImageSource):
+    """Images in memory.
+
+    Args:
+        images: uint8 (N, H, W, 3), RGB.
+        labels: Whole numbers (N,), from 0 to the number of classes - 1.
+        class_names: By label.
+        name: Of the data set, for results.
+        split: Likewise.
+
+    Raises:
+        ValueError: An array has another shape or type, or a label is no class.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        labels: ArrayLike,
+        class_names: Sequence[str],
+        *,
+        name: str = "arrays",
+        split: str = "all",
+    ) -> None:
+        images, labels = np.asarray(images), np.asarray(labels)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or not len(images):
+            raise ValueError(f"images are {images.dtype} {images.shape}, expected uint8 (N, H, W, 3)")
+        if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"labels are {labels.dtype} {labels.shape}, expected whole numbers ({len(images)},)")
+        if (wrong := np.flatnonzero((labels < 0) | (labels >= len(class_names)))).size:
+            raise ValueError(
+                f"label {labels[wrong[0]]} of image {wrong[0]} is no class, expected 0 to {len(class_names) - 1}, "
+                f"since there are {len(class_names)} class names"
+            )
+        super().__init__(name, split, _ArrayRecords(images, labels), tuple(class_names))
+
+
+@dataclass(frozen=True)
+class _ArrayRecords:
+    images: NDArray[np.uint8]
+    labels: NDArray[Any]
+
+    @property
+    def identity(self) -> Any:
+        digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
+        digest.update(np.asarray(self.labels, "<i8").data)
+        return [self.images.shape, digest.hexdigest()]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Encoded, int]:
+        return self.images[index], int(self.labels[index])
 
 
 def default_data_dir() -> Path:
@@ -154,8 +228,8 @@ def _how_to_prepare(name: str, root: Path) -> str:
 class _TfdsRecords:
     """Records of serialised `tf.train.Example`s, of which it reads two features: 10 us instead of TFDS's own 41."""
 
-    def __init__(self, data_source: Sequence[bytes], label: str) -> None:
-        self._data_source, self._label = data_source, label
+    def __init__(self, data_source: Sequence[bytes], label: str, identity: Any) -> None:
+        self._data_source, self._label, self.identity = data_source, label, identity
 
     def __len__(self) -> int:
         return len(self._data_source)
@@ -191,20 +265,24 @@ def _open_tfds(name: str, directory: Path, split: str, label: str) -> ImageSourc
     # The files stay encoded: the reader decodes them, and only the part that it needs.
     raw = tfds.decode.DeserializeMethod.RAW_BYTES
     data_source = builder.as_data_source(split, deserialize_method=raw, file_format="array_record")
-    records = _TfdsRecords(data_source, label)
+    splits = {key: [list(info.shard_lengths), info.num_bytes] for key, info in sorted(builder.info.splits.items())}
+    records = _TfdsRecords(data_source, label, [builder.info.full_name, label, splits])
     if len(records) == 0:
         raise ValueError(f"split {split!r} of {name!r} is empty")
     if records[0][1] < 0:
         others = [key for key in labels if key != label]
         hint = f"; other labels are {', '.join(map(repr, others))}" if others else ""
         raise ValueError(f"split {split!r} of {name!r} has no {label!r} (its first is -1){hint}")
-    names = tuple(features[label].names)
-    return ImageSource(name, split, records, len(records), len(names), names)
+    return ImageSource(name, split, records, tuple(features[label].names))
 
 
 class _FolderRecords:
-    def __init__(self, files: Sequence[tuple[Path, int]]) -> None:
-        self._files = files
+    def __init__(self, root: Path, files: Sequence[tuple[Path, int]]) -> None:
+        self._root, self._files = root, files
+
+    @property
+    def identity(self) -> Any:
+        return [[str(path.relative_to(self._root)), path.stat().st_size] for path, _ in self._files]
 
     def __len__(self) -> int:
         return len(self._files)
@@ -231,4 +309,4 @@ def _open_folder(root: Path, split: str) -> ImageSource:
     ]
     if not files:
         raise ValueError(f"no images in {root / split}; expected {root / split}/class/*.jpg")
-    return ImageSource("imagefolder", split, _FolderRecords(files), len(files), len(names), tuple(names))
+    return ImageSource("imagefolder", split, _FolderRecords(root, files), tuple(names))

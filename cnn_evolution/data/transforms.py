@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from cnn_evolution.data.decoding import decode_jpeg, jpeg_size, open_pillow
-
-ImageArray = NDArray[np.uint8]
+from cnn_evolution.data.decoding import Encoded, ImageArray, decode_jpeg, jpeg_size, open_pillow
 
 
 class Region(NamedTuple):
@@ -143,6 +140,8 @@ class InceptionCrop:
 class CenterCrop:
     """The short side resized to `resize`, then the central `size` x `size`: the single-view test of every paper since.
 
+    As a training crop it is the same region of every image.
+
     Attributes:
         size: Side of the crop, in pixels.
         resize: Short side of the image after resizing, in pixels; at least `size`.
@@ -159,6 +158,10 @@ class CenterCrop:
     def __str__(self) -> str:
         usual = self.interpolation == "bilinear"
         return f"centre crop {self.size} of short side {self.resize}{'' if usual else f', {self.interpolation}'}"
+
+    def region(self, height: int, width: int, rng: np.random.Generator) -> Region:
+        side = self.size * min(height, width) / self.resize
+        return Region((height - side) / 2, (width - side) / 2, side, side, False)
 
     def __call__(self, image: Image.Image) -> ImageArray:
         """The crop (size, size, 3) of a Pillow image in mode RGB."""
@@ -185,16 +188,15 @@ def resample(image: ImageArray, region: Region, out: ImageArray) -> None:
     out[:] = resized[:, ::-1] if region.flip else resized
 
 
-def read_crop(data: bytes, crop: TrainingCrop, rng: np.random.Generator, out: ImageArray) -> None:
-    """Decodes an image file, crops it at random and writes the crop into `out` (size, size, 3).
+def read_crop(data: Encoded, crop: TrainingCrop, rng: np.random.Generator, out: ImageArray) -> None:
+    """Decodes an image, crops it at random and writes the crop into `out` (size, size, 3).
 
     A JPEG file is decoded at a fraction of its size only where the crop keeps at least `size` pixels a side.
 
     Raises:
         CorruptImageError: not an image file, or a damaged one. What `out` then holds is undefined.
     """
-    shape = jpeg_size(data)
-    if shape is not None:
+    if not isinstance(data, np.ndarray) and (shape := jpeg_size(data)) is not None:
         height, width = shape
         region = crop.region(height, width, rng)
         min_height = math.ceil(height * min(1.0, crop.size / region.height))
@@ -210,8 +212,8 @@ def read_crop(data: bytes, crop: TrainingCrop, rng: np.random.Generator, out: Im
     resample(image, region, out)
 
 
-def read_center_crop(data: bytes, crop: CenterCrop, out: ImageArray) -> None:
-    """Decodes an image file by Pillow and writes its central crop into `out` (size, size, 3).
+def read_center_crop(data: Encoded, crop: CenterCrop, out: ImageArray) -> None:
+    """Decodes an image by Pillow and writes its central crop into `out` (size, size, 3).
 
     Raises:
         CorruptImageError: not an image file, or a damaged one.

@@ -5,39 +5,18 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from cnn_evolution.data import CenterCrop, ImageSource, evaluation_batches, present
-from cnn_evolution.parallel import AXIS, map_count, map_prediction, split_over_devices
+from cnn_evolution.data import ImageSource, evaluation_batches, present
+from cnn_evolution.evaluation.classifier import Classifier, Prediction
+from cnn_evolution.parallel import AXIS, check_batch_size, map_count, map_prediction, replicated, split_over_devices
 from cnn_evolution.pixels import Pixels, normalise
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Member:
-    """A trained network and how its images are prepared.
-
-    Attributes:
-      name: Its name in the catalogue.
-      model: The module.
-      pixels: The scale of the pixels that it takes.
-      variables: Its weights and running statistics.
-      crop: Short side and centre crop, in pixels.
-      config: Where the weights come from: the recipe and the optimiser steps done, or a zoo.
-    """
-
-    name: str
-    model: nn.Module
-    pixels: Pixels
-    variables: Any
-    crop: CenterCrop
-    config: Mapping[str, Any]
-
-
 @dataclasses.dataclass(frozen=True)
-class Errors:
+class ErrorCounts:
     """Counts over a whole split, and the errors in percent."""
 
     images: int
@@ -66,15 +45,31 @@ def count_errors(probabilities: Array, labels: Array) -> tuple[Array, Array, Arr
     return there.sum(), (there & ~hits[:, 0]).sum(), (there & ~hits.any(-1)).sum()
 
 
-@functools.cache
-def _predictor(model: nn.Module, pixels: Pixels) -> Callable[[Any, Any], Any]:
-    """The compiled network; kept, so that an ensemble of networks evaluated before compiles nothing."""
-
-    def probabilities(variables: Any, images: Array) -> Array:
-        logits: Any = model.apply(variables, normalise(images, *pixels))
+@functools.lru_cache(maxsize=16)
+def _shared(predict: Prediction, pixels: Pixels, num_classes: int) -> Callable[[Any, Any, Any], Any]:
+    def probabilities(variables: Any, images: Array, frozen: Any) -> Array:
+        logits: Any = predict(variables, normalise(images, *pixels), frozen)
+        if logits.shape != (len(images), num_classes):
+            raise ValueError(
+                f"the prediction has the shape {logits.shape}, expected (N, classes) = ({len(images)}, {num_classes})"
+            )
         return jax.nn.softmax(logits)
 
     return map_prediction(probabilities)
+
+
+def predictor(predict: Prediction, pixels: Pixels, num_classes: int) -> Callable[[Any, Any, Any], Any]:
+    """`(variables, images, frozen) -> probabilities` over the local devices, of images as they are read.
+
+    Equal arguments share a compiled program, so an ensemble of networks evaluated before compiles nothing.
+
+    Raises:
+      ValueError: When it is traced: the prediction is not (N, num_classes).
+    """
+    try:
+        return _shared(predict, pixels, num_classes)
+    except TypeError:  # a prediction of one's own that has no hash
+        return _shared.__wrapped__(predict, pixels, num_classes)
 
 
 @functools.cache
@@ -82,24 +77,21 @@ def _counter() -> Callable[[Any, Any], Any]:
     return map_count(lambda scores, labels: lax.psum(jnp.stack(count_errors(scores, labels)), AXIS))
 
 
-def evaluate(
-    members: Sequence[Member],
-    source: ImageSource,
-    *,
-    batch_size: int,
-    workers: int = 0,
-) -> Errors:
+def evaluate_errors(
+    classifiers: Sequence[Classifier], source: ImageSource, *, batch_size: int, workers: int = 0
+) -> ErrorCounts:
     """Errors over exactly the images of `source`, each once, whatever the batch size and the number of devices.
 
-    The probabilities of several members are averaged (Krizhevsky et al. 2012), each member seeing its own crop of every
+    The probabilities of several classifiers are averaged (Krizhevsky et al. 2012), each seeing its own crop of every
     image.
 
     Raises:
-      ValueError: There is no member.
+      ValueError: There is no classifier, or the batch does not divide over the devices.
     """
-    if not members:
+    if not classifiers:
         raise ValueError("an evaluation needs at least one network")
-    crops = list(dict.fromkeys(member.crop for member in members))
+    check_batch_size(batch_size)
+    crops = list(dict.fromkeys(one.crop for one in classifiers))
     streams: list[Iterator[Mapping[str, Any]]] = [
         evaluation_batches(
             source,
@@ -111,14 +103,15 @@ def evaluate(
         )
         for crop in crops
     ]
-    predictors = [_predictor(member.model, member.pixels) for member in members]
+    predictors = [predictor(one.prediction, one.pixels, source.num_classes) for one in classifiers]
+    frozen = [jax.device_put(one.frozen, replicated()) for one in classifiers]
     totals = [0, 0, 0]
     for batches in zip(*streams, strict=True):
         batch_of = dict(zip(crops, map(split_over_devices, batches), strict=True))
         scores = sum(
-            predict(member.variables, batch_of[member.crop]["image"])
-            for predict, member in zip(predictors, members, strict=True)
+            predict(one.variables, batch_of[one.crop]["image"], kept)
+            for predict, one, kept in zip(predictors, classifiers, frozen, strict=True)
         )
         counts = _counter()(scores, batch_of[crops[0]]["label"])
         totals = [total + int(count) for total, count in zip(totals, counts, strict=True)]
-    return Errors(*totals)
+    return ErrorCounts(*totals)

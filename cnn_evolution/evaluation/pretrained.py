@@ -5,18 +5,20 @@ from pathlib import Path
 
 from cnn_evolution.catalogue import create_model
 from cnn_evolution.data import CenterCrop
-from cnn_evolution.evaluation.errors import Member
+from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.pixels import Pixels
 from cnn_evolution.weights.pretrained import PretrainedWeights, load_pretrained
 
 
-def pretrained_member(weights: PretrainedWeights, *, path: Path | None = None, cache_dir: Path | None = None) -> Member:
+def pretrained_classifier(
+    weights: PretrainedWeights, *, path: Path | None = None, cache_dir: Path | None = None
+) -> Classifier:
     """The network with these weights, downloaded on first use, or read from the local file `path`.
 
     Raises:
       ValueError, OSError, ModuleNotFoundError: As `load_pretrained`.
     """
-    return Member(
+    return Classifier(
         name=weights.model,
         model=create_model(weights.model, num_classes=weights.num_classes),
         pixels=Pixels(weights.mean, weights.std),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cnn_evolution.data import ImageSource
-from cnn_evolution.evaluation.errors import Errors, Member
+from cnn_evolution.evaluation.classifier import Classifier
+from cnn_evolution.evaluation.errors import ErrorCounts
 from cnn_evolution.jsonl import append_line, read_lines
 
 FILE = "results.jsonl"
@@ -19,14 +20,14 @@ class Result:
     """One evaluation.
 
     Attributes:
-      model: Name in the catalogue; an ensemble joins its members' names with "+".
-      protocol: How an image was cropped, in words; for each member where they differ.
+      model: Name in the catalogue; an ensemble joins its networks' names with "+".
+      protocol: How an image was cropped, in words; for each network where they differ.
       dataset: Name of the data set.
       split: Its split.
       images: Images evaluated.
       top1_error: Percent.
       top5_error: Percent.
-      config: What decided the outcome: the recipe and the optimiser steps done, or the published weights.
+      config: What decided the outcome: the task and the optimiser steps done, or the published weights.
       versions: Version of every library that takes part.
     """
 
@@ -41,12 +42,14 @@ class Result:
     versions: Mapping[str, str]
 
 
-def make_result(members: Sequence[Member], source: ImageSource, errors: Errors, config: Mapping[str, Any]) -> Result:
+def make_result(
+    classifiers: Sequence[Classifier], source: ImageSource, errors: ErrorCounts, config: Mapping[str, Any]
+) -> Result:
     """Joins measured errors with what they belong to."""
     libraries = ("jax", "flax", "optax", "grain", "tensorflow-datasets", "pillow")
     return Result(
-        model="+".join(member.name for member in members),
-        protocol=_protocol(members),
+        model="+".join(one.name for one in classifiers),
+        protocol=_protocol(classifiers),
         dataset=source.name,
         split=source.split,
         images=errors.images,
@@ -57,11 +60,11 @@ def make_result(members: Sequence[Member], source: ImageSource, errors: Errors, 
     )
 
 
-def _protocol(members: Sequence[Member]) -> str:
-    first = members[0].crop
-    if all(member.crop == first for member in members):
+def _protocol(classifiers: Sequence[Classifier]) -> str:
+    first = classifiers[0].crop
+    if all(one.crop == first for one in classifiers):
         return str(first)
-    return "; ".join(f"{member.name}: {member.crop}" for member in members)
+    return "; ".join(f"{one.name}: {one.crop}" for one in classifiers)
 
 
 def summary(result: Result) -> str:

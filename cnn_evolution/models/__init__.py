@@ -3,7 +3,8 @@
 import importlib
 
 from cnn_evolution.files import table_rows
-from cnn_evolution.spec import NORMALISATIONS, ModelSpec
+from cnn_evolution.pixels import NORMALISATIONS
+from cnn_evolution.spec import ModelSpec
 
 
 def _spec(row: dict[str, str]) -> ModelSpec:

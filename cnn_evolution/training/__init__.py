@@ -1,0 +1,21 @@
+"""Training: a `Task` says what, `fit` does it."""
+
+from cnn_evolution.evaluation.results import Result
+from cnn_evolution.training.augment import ColourNoise, CutMix, Mixup, OneOf
+from cnn_evolution.training.fit import Interrupted, evaluate, fit
+from cnn_evolution.training.objective import cross_entropy
+from cnn_evolution.training.task import RunOptions, Task
+
+__all__ = [
+    "ColourNoise",
+    "CutMix",
+    "Interrupted",
+    "Mixup",
+    "OneOf",
+    "Result",
+    "RunOptions",
+    "Task",
+    "cross_entropy",
+    "evaluate",
+    "fit",
+]

@@ -1,10 +1,5 @@
-"""The only file that knows orbax.
+"""The only file that knows orbax: checkpoints of the training state, each named by its step."""
 
-A checkpoint holds the training state, the recipe, and the number of batches that the reader has handed out, so that
-a run continues with the very next batch.
-"""
-
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +8,6 @@ from typing import Any
 
 import orbax.checkpoint as ocp
 
-from cnn_evolution.training.recipe import Recipe, differences, from_json, to_json
 from cnn_evolution.training.state import TrainState
 
 log = logging.getLogger(__name__)
@@ -30,51 +24,36 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(
             directory.absolute(),
             options=ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True),
-            item_names=("state", "position"),
+            item_names=("state",),
         )
 
-    def save(self, state: TrainState, recipe: Recipe, batches: int) -> None:
-        """Stores the state after its `state.step` steps, for which the reader handed out `batches` batches."""
-        position = {"batches": batches, "recipe": json.loads(to_json(recipe))}
-        self._manager.save(
-            int(state.step),
-            args=ocp.args.Composite(state=ocp.args.StandardSave(state), position=ocp.args.JsonSave(position)),
-        )
+    def save(self, state: TrainState) -> None:
+        """Stores the state after its `state.step` steps."""
+        self._manager.save(int(state.step), args=ocp.args.Composite(state=ocp.args.StandardSave(state)))
 
-    def restore(self, template: Any, recipe: Recipe) -> tuple[TrainState, int] | None:
-        """The newest whole checkpoint: the state and the number of batches read; None if there is none.
+    def restore(self, template: Any) -> TrainState | None:
+        """The newest whole checkpoint; None if there is none.
 
         The template is a state, or the shapes, types and shardings of one.
         A damaged checkpoint is passed over with a warning, and removed once an older one could be read.
 
         Raises:
-          ValueError: The checkpoint belongs to another recipe; names the fields that differ.
           OSError: There are checkpoints, but none can be read.
         """
         damaged: list[int] = []
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                position = self._manager.restore(step, args=ocp.args.Composite(position=ocp.args.JsonRestore()))
-                saved = from_json(json.dumps(position["position"]["recipe"]))
-            except Exception as error:
-                log.warning("the checkpoint of step %d is damaged and passed over: %s", step, _first_line(error))
-                damaged.append(step)
-                continue
-            if lines := differences(recipe, saved):
-                raise ValueError(
-                    "the run was started with another recipe (this one against the saved one): " + "; ".join(lines)
-                )
-            try:
                 restored = self._manager.restore(
                     step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
                 )
             except Exception as error:
-                log.warning("the checkpoint of step %d is damaged and passed over: %s", step, _first_line(error))
+                why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+                log.warning("the checkpoint of step %d is damaged and passed over: %s", step, why)
                 damaged.append(step)
                 continue
             for broken in damaged:
                 self._manager.delete(broken)
-            return restored["state"], position["position"]["batches"]
+            return restored["state"]
         if damaged:
             raise OSError(
                 f"none of the checkpoints (steps {damaged}) in {self._manager.directory} can be read; "
@@ -98,21 +77,22 @@ def open_checkpoints(directory: Path, keep: int = 2) -> Iterator[Checkpoints]:
         checkpoints.close()
 
 
-def load_state(directory: Path, template: Any, recipe: Recipe) -> TrainState:
+def load_state(directory: Path, template: Any) -> TrainState:
     """The state of the newest checkpoint.
 
     Raises:
       FileNotFoundError: The directory holds no checkpoint.
-      ValueError: As `Checkpoints.restore`.
+      OSError: As `Checkpoints.restore`.
     """
-    if not directory.is_dir():
-        raise FileNotFoundError(f"there is no checkpoint in {directory}; train the run first")
-    with open_checkpoints(directory) as checkpoints:
-        restored = checkpoints.restore(template, recipe)
+    restored = None
+    if directory.is_dir():
+        with open_checkpoints(directory) as checkpoints:
+            restored = checkpoints.restore(template)
     if restored is None:
         raise FileNotFoundError(f"there is no checkpoint in {directory}; train the run first")
-    return restored[0]
+    return restored
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+def has_checkpoint(directory: Path) -> bool:
+    """Whether a run could continue from here."""
+    return directory.is_dir() and any(path.name.isdigit() for path in directory.iterdir())

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -18,37 +17,29 @@ class TrainState:
     Attributes:
       step: int32 scalar.
       params: Trainable parameters, float32.
-      batch_stats: Running statistics of batch normalisation; empty without it.
+      model_state: The other collections of variables, such as `{"batch_stats": ...}`.
       opt_state: The optimiser's state.
-      ema_params: Moving average of `params`; None if the recipe keeps none.
+      ema_params: Moving average of `params`; None if the task keeps none.
     """
 
     step: Array
     params: Any
-    batch_stats: Any
+    model_state: Any
     opt_state: optax.OptState
     ema_params: Any
 
     def variables(self) -> dict[str, Any]:
         """What evaluation applies the network to: the averaged parameters if there are any."""
-        params = self.params if self.ema_params is None else self.ema_params
-        return {"params": params, "batch_stats": self.batch_stats}
-
-
-def init_state(
-    model: nn.Module, optimizer: optax.GradientTransformation, seed: int, size: int, *, ema: bool = False
-) -> TrainState:
-    """The state before the first step, for images of `size` x `size` pixels; pure, so that it can be jitted."""
-    return start_state(model.init(jax.random.key(seed), jnp.zeros((1, size, size, 3))), optimizer, ema=ema)
+        return {"params": self.params if self.ema_params is None else self.ema_params, **self.model_state}
 
 
 def start_state(variables: Mapping[str, Any], optimizer: optax.GradientTransformation, *, ema: bool) -> TrainState:
-    """The state before the first step of training given parameters and statistics; pure."""
+    """The state before the first step of training given variables; pure."""
     params = variables["params"]
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        batch_stats=variables.get("batch_stats", {}),
+        model_state={name: value for name, value in variables.items() if name != "params"},
         opt_state=optimizer.init(params),
         ema_params=jax.tree.map(jnp.copy, params) if ema else None,
     )

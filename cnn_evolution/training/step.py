@@ -1,126 +1,169 @@
 """One optimiser step, as a pure function of one replica's state and share of the batch."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import flax.linen as nn
+import chex
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
 from cnn_evolution.data import present
-from cnn_evolution.parallel import AXIS
-from cnn_evolution.pixels import Pixels, normalise
-from cnn_evolution.training.augment import cutmix, mixup, one_hot_smoothed, pca_colour_noise
-from cnn_evolution.training.recipe import AugmentConfig, Recipe
+from cnn_evolution.parallel import AXIS, map_step
+from cnn_evolution.pixels import Pixels, normalise, unit_range
+from cnn_evolution.training.augment import Batch, BatchOperation
+from cnn_evolution.training.objective import Objective
 from cnn_evolution.training.state import TrainState
 
-Batch = Mapping[str, Array]
-Metrics = dict[str, Array]
+OWN_METRICS = ("loss", "gradient_norm", "learning_rate")
 
+Step = Callable[[TrainState, Batch, dict[str, Any]], tuple[TrainState, dict[str, Array]]]
+"""`(state, batch, constants) -> (state, metrics)`.
 
-def augment(
-    key: Array, batch: Batch, config: AugmentConfig, num_classes: int, smoothing: float, pixels: Pixels
-) -> tuple[Array, Array]:
-    """A batch as read -> normalised images (N, H, W, 3) and soft targets (N, num_classes).
-
-    The targets of an absent row are all zero.
-    """
-    keys = jax.random.split(key, 4)
-    images = batch["image"]
-    if config.pca_noise:
-        images = pca_colour_noise(keys[0], images, config.pca_noise)
-    images = normalise(images, *pixels)
-    targets = one_hot_smoothed(batch["label"], num_classes, smoothing)
-    mixed = mixup(keys[1], images, targets, config.mixup) if config.mixup else (images, targets)
-    cut = cutmix(keys[2], images, targets, config.cutmix) if config.cutmix else (images, targets)
-    if config.mixup and config.cutmix:
-        choice = jax.random.bernoulli(keys[3])
-        return jax.tree.map(lambda a, b: jnp.where(choice, a, b), mixed, cut)
-    return mixed if config.mixup else cut
-
-
-def summed_loss(
-    model: nn.Module, params: Any, batch_stats: Any, images: Array, targets: Array, key: Array, aux_weight: float
-) -> tuple[Array, tuple[Any, Array]]:
-    """Cross-entropy summed over the images, auxiliary classifiers included; new statistics; logits (N, classes)."""
-    logits, new = model.apply(
-        {"params": params, "batch_stats": batch_stats},
-        images,
-        train=True,
-        rngs={"dropout": key},
-        mutable=["batch_stats", "aux_logits"],
-    )
-    loss = optax.softmax_cross_entropy(logits, targets).sum()
-    for auxiliary in jax.tree.leaves(new.get("aux_logits", {})):
-        loss += aux_weight * optax.softmax_cross_entropy(auxiliary.astype(jnp.float32), targets).sum()
-    return loss, (new.get("batch_stats", {}), logits)
+A batch is as the reader gives it: `{"image": uint8 (N, S, S, 3), "label": int32 (N,)}`. The constants are `seed`, a
+uint32, and `frozen`, what the objective reads besides.
+"""
 
 
 def make_train_step(
-    model: nn.Module,
-    pixels: Pixels,
-    recipe: Recipe,
+    objective: Objective,
     optimizer: optax.GradientTransformation,
-    schedule: optax.Schedule,
+    pixels: Pixels,
     num_classes: int,
-) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-    """The per-replica step; it must run under the axis `AXIS`. Errors among its metrics are in percent.
+    operations: tuple[BatchOperation, ...] = (),
+    accumulate_steps: int = 1,
+    ema_decay: float = 0.0,
+) -> Step:
+    """The per-replica step; it must run under the axis `AXIS`.
 
     The loss is the mean over all images of the global batch, so with synchronised batch statistics the result does not
-    depend on how the batch is split over devices; dropout masks and colour noise are drawn per replica. A batch is
-    `{"image": uint8 (N, H, W, 3), "label": int32 (N,)}`; absent rows carry no weight.
-    """
-    parts = recipe.accumulate_steps
+    depend on how the batch is split over devices; random numbers are drawn per replica. Rows that hold no image carry
+    no weight.
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        key = jax.random.fold_in(jax.random.key(recipe.seed), state.step)
+    Raises:
+      ValueError: When it is traced: an operation or the objective breaks its contract.
+    """
+
+    def step(state: TrainState, batch: Batch, constants: dict[str, Any]) -> tuple[TrainState, dict[str, Array]]:
+        key = jax.random.fold_in(jax.random.key(constants["seed"]), state.step)
         key = jax.random.fold_in(key, lax.axis_index(AXIS))
         count = lax.psum(present(batch["label"]).sum(), AXIS)
 
-        def part(carry: tuple[Any, Any, Metrics], x: tuple[Array, Batch]) -> tuple[tuple[Any, Any, Metrics], None]:
-            grads, batch_stats, sums = carry
-            key, batch = x
-            noise_key, dropout_key = jax.random.split(key)
-            images, targets = augment(noise_key, batch, recipe.augment, num_classes, recipe.label_smoothing, pixels)
-            (loss, (batch_stats, logits)), new = jax.value_and_grad(summed_loss, argnums=1, has_aux=True)(
-                model, state.params, batch_stats, images, targets, dropout_key, recipe.aux_weight
-            )
-            wrong = present(batch["label"]) & (logits.argmax(-1) != batch["label"])
-            sums = {"loss": sums["loss"] + loss, "top1_wrong": sums["top1_wrong"] + wrong.sum()}
-            return (jax.tree.map(jnp.add, grads, new), batch_stats, sums), None
+        def part(carry: tuple[Any, Any], x: tuple[Array, Batch]) -> tuple[tuple[Any, Any], dict[str, Array]]:
+            grads, model_state = carry
+            operations_key, objective_key = jax.random.split(x[0])
+            prepared = prepare(operations_key, x[1], pixels, num_classes, operations)
 
-        zeros = {"loss": jnp.zeros(()), "top1_wrong": jnp.zeros((), jnp.int32)}
-        carry = (jax.tree.map(jnp.zeros_like, state.params), state.batch_stats, zeros)
-        keys = jax.random.split(key, parts)
-        if parts == 1:
-            carry, _ = part(carry, (keys[0], batch))
+            def summed(params: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
+                out = objective(params, model_state, prepared, objective_key, state.step, constants["frozen"])
+                check_objective(out, model_state)
+                return out
+
+            (loss, (model_state, metrics)), new = jax.value_and_grad(summed, has_aux=True)(state.params)
+            return (jax.tree.map(jnp.add, grads, new), model_state), {"loss": loss, **metrics}
+
+        carry = (jax.tree.map(jnp.zeros_like, state.params), state.model_state)
+        keys = jax.random.split(key, accumulate_steps)
+        if accumulate_steps == 1:
+            (grads, model_state), sums = part(carry, (keys[0], batch))
         else:
-            split = jax.tree.map(lambda x: x.reshape(parts, x.shape[0] // parts, *x.shape[1:]), batch)
-            carry, _ = lax.scan(part, carry, (keys, split))
-        grads, batch_stats, sums = carry
+            split = jax.tree.map(lambda x: x.reshape(accumulate_steps, -1, *x.shape[1:]), batch)
+            (grads, model_state), parts = lax.scan(part, carry, (keys, split))
+            sums = jax.tree.map(lambda x: x.sum(0), parts)
 
         grads = jax.tree.map(lambda g: g / count, lax.psum(grads, AXIS))
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        sums = lax.psum(sums, AXIS)
-        metrics = {
-            "loss": sums["loss"] / count,
-            "top1_error": 100 * sums["top1_wrong"] / count,
-            "learning_rate": jnp.asarray(schedule(state.step)),
-            "gradient_norm": optax.tree.norm(grads),
-        }
+        metrics = jax.tree.map(lambda x: x / count, lax.psum(sums, AXIS))
+        metrics["gradient_norm"] = optax.tree.norm(grads)
+        rates = [
+            rate for _, rate in optax.tree.get_all_with_path(opt_state, "learning_rate") if isinstance(rate, Array)
+        ]
+        if len(rates) == 1:
+            metrics["learning_rate"] = rates[0]
         new = TrainState(
             step=state.step + 1,
             params=params,
-            batch_stats=lax.pmean(batch_stats, AXIS),
+            model_state=lax.pmean(model_state, AXIS),
             opt_state=opt_state,
-            ema_params=_averaged(state, params, recipe.ema_decay),
+            ema_params=_averaged(state, params, ema_decay),
         )
+        with in_words("the optimizer must keep the structure, shapes and types of parameters and of its own state"):
+            chex.assert_trees_all_equal_structs(new, state)
+            chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
         return new, metrics
 
     return step
+
+
+@functools.lru_cache(maxsize=16)
+def _shared(*arguments: Any) -> Step:
+    return map_step(make_train_step(*arguments))
+
+
+def mapped_train_step(*arguments: Any) -> Step:
+    """`make_train_step` over the local devices; the same one, compiled once a shape, for equal arguments."""
+    try:
+        return _shared(*arguments)
+    except TypeError:  # an objective of one's own that has no hash
+        return _shared.__wrapped__(*arguments)
+
+
+def prepare(
+    key: Array, batch: Batch, pixels: Pixels, num_classes: int, operations: tuple[BatchOperation, ...]
+) -> Batch:
+    """A batch as read -> the batch that an objective sees.
+
+    Raises:
+      ValueError: An operation changes a shape or type.
+    """
+    rows = len(batch["label"])
+    batch = {
+        "image": unit_range(batch["image"]),
+        "label": batch["label"],
+        "target": jax.nn.one_hot(batch["label"], num_classes),
+    }
+    for one, operation in zip(jax.random.split(key, max(1, len(operations))), operations, strict=False):
+        changed = operation(one, batch)
+        with in_words(f"the batch operation {operation} must keep the shapes and types of the batch"):
+            chex.assert_trees_all_equal_structs(changed, batch)
+            chex.assert_trees_all_equal_shapes_and_dtypes(changed, batch)
+        batch = changed
+    chex.assert_shape([batch["image"], batch["target"]], [(rows, None, None, 3), (rows, num_classes)])
+    return batch | {"image": normalise(batch["image"], *pixels)}
+
+
+def check_objective(out: Any, model_state: Any) -> None:
+    """Raises ValueError if an objective's output is not as its contract says."""
+    try:
+        loss, (new_state, metrics) = out
+        names = sorted(metrics)
+    except (TypeError, ValueError) as error:
+        raise ValueError("an objective must return (loss, (model_state, metrics)), with a dict of metrics") from error
+    with in_words("the loss must be a floating scalar, summed over the rows that hold an image"):
+        chex.assert_shape(loss, ())
+        chex.assert_type(loss, float)
+    with in_words("an objective must keep the structure, shapes and types of model_state"):
+        chex.assert_trees_all_equal_structs(new_state, model_state)
+        chex.assert_trees_all_equal_shapes_and_dtypes(new_state, model_state)
+    for name in names:
+        if name in OWN_METRICS:
+            raise ValueError(f"the metric {name!r} is the step's own; the objective's needs another name")
+        with in_words(f"the metric {name!r} must be a scalar, summed over the rows that hold an image"):
+            chex.assert_shape(metrics[name], ())
+
+
+@contextlib.contextmanager
+def in_words(rule: str) -> Iterator[None]:
+    """Makes a ValueError of what chex finds against a rule."""
+    try:
+        yield
+    except AssertionError as error:
+        found = " ".join(str(error).split("[Chex]")[-1].split())
+        raise ValueError(f"{rule}: {found[:400]}") from error
 
 
 def _averaged(state: TrainState, params: Any, decay: float) -> Any:

@@ -7,11 +7,10 @@ from typing import Any
 
 import jax
 
-from cnn_evolution.parallel import replicated
 from cnn_evolution.training.checkpoint import open_checkpoints
 from experiments.contenders import Case
 from experiments.gpu_check.jobs import Job, run
-from experiments.gpu_check.program import program, recipe_of
+from experiments.gpu_check.program import program
 from experiments.gpu_check.report import Report, Row, Sizes
 
 STEPS = 3
@@ -47,27 +46,23 @@ def check(sizes: Sizes, deadline: float) -> Report:
 def train(case: Case, directory: Path, name: str) -> Iterator[tuple[str, Any]]:
     """Some steps from drawn weights, which are then saved, or, if `name` is "resumed", from what was saved."""
     one = program(case)
-    step, batch = one.lowered.compile(), one.batch()
+    step, inputs = one.lowered.compile(), one.inputs()
     with open_checkpoints(directory) as checkpoints:
         if name == "resumed":
-            template = jax.tree.map(
-                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated()), one.template
-            )
-            restored = checkpoints.restore(template, recipe_of(case))
-            if restored is None:
+            state = checkpoints.restore(one.arguments[0])
+            if state is None:
                 raise FileNotFoundError(f"no checkpoint in {directory}")
-            state = restored[0]
         else:
             state = one.state()
         donated = True
         for _ in range(STEPS):
             before = jax.tree.leaves(state)
-            state, metrics = step(state, batch)
+            state, metrics = step(state, *inputs)
             jax.block_until_ready(metrics)
             donated &= all(leaf.is_deleted() for leaf in before)
         stats = jax.local_devices()[0].memory_stats() or {}
         if name == "fresh":
-            checkpoints.save(state, recipe_of(case), STEPS)
+            checkpoints.save(state)
     yield (
         name,
         {

@@ -69,9 +69,9 @@ def losses(stand_in: bool, *rounds: list[Case]) -> Iterator[tuple[str, Any]]:
         for cases in rounds:
             compiled = [(program(case), pool.submit(program(case).lowered.compile)) for case in cases]
             for one, step in compiled:
-                state, batch, values = one.state(), one.batch(), []
+                state, inputs, values = one.state(), one.inputs(), []
                 for _ in range(STEPS):
-                    state, metrics = step.result()(state, batch)
+                    state, metrics = step.result()(state, *inputs)
                     values.append(float(metrics["loss"]))
                 yield _key(one.case), values
 

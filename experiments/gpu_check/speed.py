@@ -175,12 +175,12 @@ def _compile(one: Program, options: Mapping[str, Any]) -> tuple[Any, float]:
 
 
 def _speed(case: Case, step: Any, seconds: float) -> tuple[float, ...]:
-    state, batch = program(case).state(), program(case).batch()
+    state, inputs = program(case).state(), program(case).inputs()
 
     def steps(count: int) -> None:
         nonlocal state
         for _ in range(count):
-            state, metrics = step(state, batch)
+            state, metrics = step(state, *inputs)
         jax.block_until_ready((state, metrics))
 
     return timed(steps, seconds)

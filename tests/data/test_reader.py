@@ -36,7 +36,7 @@ def encode(value: int) -> bytes:
 def source_of(count: int, corrupt: tuple[int, ...] = ()) -> ImageSource:
     """Images whose label is their index."""
     records = [(b"no image" if index in corrupt else encode(index), index) for index in range(count)]
-    return ImageSource("numbers", "train", records, count, count, tuple(map(str, range(count))))
+    return ImageSource("numbers", "train", records, tuple(map(str, range(count))))
 
 
 def take(iterator, count):
@@ -176,6 +176,9 @@ def test_evaluation_fails_on_a_corrupt_file_unless_allowed():
 class _Unreadable:
     """Records on a disk that fails at one place."""
 
+    def __len__(self):
+        return 10
+
     def __getitem__(self, index):
         if index == 3:
             raise OSError("disk failure")
@@ -219,3 +222,47 @@ def test_a_killed_worker_is_an_error():
 def test_bad_arguments_are_refused_at_once(options, message):
     with pytest.raises(ValueError, match=message):
         train_batches(source_of(4), **{"batch_size": 4, "crop": CROP, "seed": 0} | options)
+
+
+def mirrored(image, rng):
+    return image[:, ::-1]
+
+
+def dimmed(image, rng):
+    return (image * rng.random()).astype(np.uint8)
+
+
+def test_operations_change_every_image_in_order_after_the_crop_from_its_own_generator():
+    source, arguments = source_of(8), {"batch_size": 8, "crop": CENTER, "seed": 0}
+    (plain,) = take(train_batches(source, **arguments), 1)
+    (changed,) = take(train_batches(source, **arguments, operations=[mirrored]), 1)
+    np.testing.assert_array_equal(changed["image"], plain["image"][:, :, ::-1])
+    np.testing.assert_array_equal(changed["label"], plain["label"])
+    batches = [take(train_batches(source, **arguments, operations=[mirrored, dimmed], workers=w), 3) for w in (0, 2)]
+    assert_same(*batches)
+    means = [row.mean() / whole.mean() for row, whole in zip(batches[0][0]["image"], plain["image"], strict=True)]
+    assert len({round(mean, 3) for mean in means}) == 8
+
+
+@pytest.mark.parametrize(
+    ("operation", "got"),
+    [
+        (lambda i, rng: i[:-1], r"uint8 \(11, 12, 3\)"),
+        (lambda i, rng: i / 255, "float64"),
+        (lambda i, rng: None, "NoneType"),
+    ],
+    ids=["shape", "type", "nothing"],
+)
+def test_an_operation_that_changes_shape_or_type_is_an_error(operation, got):
+    with pytest.raises(ValueError, match=f"image operation <lambda> gives {got}"):
+        take(train_batches(source_of(4), batch_size=2, crop=CROP, seed=0, operations=[operation]), 1)
+
+
+@pytest.mark.parametrize("label", [-1, 4])
+def test_a_label_that_is_no_class_is_an_error(label):
+    source = replace(source_of(4), records=[(encode(index), label if index == 2 else 0) for index in range(4)])
+    message = f"record 2 of numbers has label {label}, expected 0 to 3"
+    with pytest.raises(ValueError, match=message):
+        take(train_batches(source, batch_size=4, crop=CROP, seed=0), 1)
+    with pytest.raises(ValueError, match=message):
+        take(evaluation_batches(source, batch_size=4, crop=CENTER), 1)

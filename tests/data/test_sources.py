@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_evolution.data import CenterCrop, evaluation_batches, open_source
+from cnn_evolution.data import ArraySource, CenterCrop, evaluation_batches, open_source, train_batches
 
 
 @pytest.fixture
@@ -105,3 +105,59 @@ def test_tfrecord_files_say_how_to_convert_them(imagenet_dir, tmp_path):
 def test_importing_the_package_imports_neither_tfds_nor_grain():
     code = "import sys, cnn_evolution.data; sys.exit(bool({'grain', 'tensorflow_datasets'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def arrays(count=4, side=20):
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def test_arrays_are_a_source_like_any_other():
+    images = arrays()
+    source = ArraySource(images, [0, 1, 1, 0], ("cat", "dog"))
+    assert (len(source), source.num_classes, source.class_names) == (4, 2, ("cat", "dog"))
+    whole = CenterCrop(20, 20)
+    (batch,) = evaluation_batches(source, batch_size=4, crop=whole)
+    np.testing.assert_array_equal(batch["image"], images)
+    np.testing.assert_array_equal(batch["label"], [0, 1, 1, 0])
+    batch = next(train_batches(source, batch_size=4, crop=whole, seed=0, workers=1))
+    order = [int(np.flatnonzero((images == row).all((1, 2, 3)))[0]) for row in batch["image"]]
+    assert sorted(order) == [0, 1, 2, 3] and [source.records[i][1] for i in order] == list(batch["label"])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (arrays() / 255, [0, 1, 1, 0], r"images are float64 \(4, 20, 20, 3\), expected uint8 \(N, H, W, 3\)"),
+        (arrays()[..., 0], [0, 1, 1, 0], r"images are uint8 \(4, 20, 20\)"),
+        (arrays(0), [], r"images are uint8 \(0, 20, 20, 3\)"),
+        (arrays(), [0, 1, 1], r"labels are int64 \(3,\), expected whole numbers \(4,\)"),
+        (arrays(), [0.0, 1.0, 1.0, 0.0], "labels are float64"),
+        (arrays(), [0, 2, 1, 0], "label 2 of image 1 is no class, expected 0 to 1"),
+        (arrays(), [0, 1, -1, 0], "label -1 of image 2 is no class"),
+    ],
+)
+def test_arrays_that_are_no_images_and_labels_that_are_no_classes_are_named(images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        ArraySource(images, labels, ("cat", "dog"))
+
+
+def test_a_fingerprint_tells_data_apart_and_stays(folder, mini_dir):
+    images = arrays()
+    brighter = np.where(np.arange(4)[:, None, None, None] == 3, 255 - images, images)
+
+    def prints():
+        return [
+            ArraySource(images, [0, 1, 1, 0], ("cat", "dog")).fingerprint,
+            ArraySource(images, [0, 1, 0, 0], ("cat", "dog")).fingerprint,
+            ArraySource(images, [0, 1, 1, 0], ("cat", "ant")).fingerprint,
+            ArraySource(brighter, [0, 1, 1, 0], ("cat", "dog")).fingerprint,
+            open_source("imagefolder", "train", data_dir=folder).fingerprint,
+            open_source("imagefolder", "val", data_dir=folder).fingerprint,
+            open_source("mini_ilsvrc/tiny", "train", data_dir=mini_dir).fingerprint,
+            open_source("mini_ilsvrc/tiny", "validation", data_dir=mini_dir).fingerprint,
+        ]
+
+    before = prints()
+    assert len(set(before)) == 8 and prints() == before
+    (folder / "train" / "cat" / "0.jpg").rename(folder / "train" / "cat" / "9.jpg")
+    assert [a == b for a, b in zip(before, prints(), strict=True)] == [True] * 4 + [False] + [True] * 3

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_evolution.data import CenterCrop, evaluation_batches, open_source
-from cnn_evolution.evaluation.errors import Errors, Member, count_errors, evaluate
+from cnn_evolution.evaluation.classifier import Classifier
+from cnn_evolution.evaluation.errors import ErrorCounts, count_errors, evaluate_errors
 from cnn_evolution.pixels import Pixels
 
 PIXELS = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -46,7 +47,7 @@ class Colours(nn.Module):
 
 def member(seed, size=40):
     crop = CenterCrop(size=size, resize=48)
-    return Member(name=f"colours{seed}", model=Colours(seed), pixels=PIXELS, variables={}, crop=crop, config={})
+    return Classifier(name=f"colours{seed}", model=Colours(seed), pixels=PIXELS, variables={}, crop=crop, config={})
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +57,8 @@ def source():
 
 @pytest.mark.parametrize("batch_size", [2, 64, 150, 256])
 def test_every_image_counts_once_at_any_batch_size(source, batch_size):
-    errors = evaluate([member(0)], source, batch_size=batch_size)
-    assert errors == evaluate([member(0)], source, batch_size=200)
+    errors = evaluate_errors([member(0)], source, batch_size=batch_size)
+    assert errors == evaluate_errors([member(0)], source, batch_size=200)
     assert errors.images == len(source) == 200
 
 
@@ -70,19 +71,19 @@ def test_an_ensemble_averages_probabilities_each_member_with_its_own_crop(source
         images = (batch["image"] / 255 - np.array(PIXELS.mean)) / np.array(PIXELS.std)
         total += jax.nn.softmax(m.model.apply({}, jnp.asarray(images, jnp.float32)))
         labels = batch["label"]
-    expected = Errors(*(int(count) for count in count_errors(jnp.asarray(total), jnp.asarray(labels))))
-    assert evaluate(members, source, batch_size=50) == expected
-    assert expected != evaluate(members[:1], source, batch_size=50)
+    expected = ErrorCounts(*(int(count) for count in count_errors(jnp.asarray(total), jnp.asarray(labels))))
+    assert evaluate_errors(members, source, batch_size=50) == expected
+    assert expected != evaluate_errors(members[:1], source, batch_size=50)
 
 
 def test_errors_are_percentages():
-    errors = Errors(images=200, top1_wrong=50, top5_wrong=3)
+    errors = ErrorCounts(images=200, top1_wrong=50, top5_wrong=3)
     assert (errors.top1, errors.top5) == (25.0, 1.5)
 
 
 def test_no_member_is_an_error(source):
     with pytest.raises(ValueError, match="at least one"):
-        evaluate([], source, batch_size=2)
+        evaluate_errors([], source, batch_size=2)
 
 
 def test_a_corrupt_image_is_never_silent(source):
@@ -96,4 +97,4 @@ def test_a_corrupt_image_is_never_silent(source):
 
     damaged = dataclasses.replace(source, records=Damaged())
     with pytest.raises(ValueError, match="record 7"):
-        evaluate([member(0)], damaged, batch_size=50)
+        evaluate_errors([member(0)], damaged, batch_size=50)

@@ -2,21 +2,22 @@ import flax.linen as nn
 import pytest
 
 from cnn_evolution.data import CenterCrop, ImageSource
-from cnn_evolution.evaluation.errors import Errors, Member
+from cnn_evolution.evaluation.classifier import Classifier
+from cnn_evolution.evaluation.errors import ErrorCounts
 from cnn_evolution.evaluation.results import append_result, make_result, read_results, summary
 from cnn_evolution.pixels import Pixels
 
-SOURCE = ImageSource("photos", "validation", [], 200, 2, ("cat", "dog"))
+SOURCE = ImageSource("photos", "validation", [], ("cat", "dog"))
 PIXELS = Pixels((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def member(name, crop):
-    return Member(name=name, model=nn.Dense(2), pixels=PIXELS, variables={}, crop=crop, config={"step": 3})
+    return Classifier(name=name, model=nn.Dense(2), pixels=PIXELS, variables={}, crop=crop, config={"step": 3})
 
 
 def result(*crops):
     members = [member(name, crop) for name, crop in zip("abc", crops, strict=False)]
-    return make_result(members, SOURCE, Errors(200, 50, 3), {"crops": tuple(range(len(crops)))})
+    return make_result(members, SOURCE, ErrorCounts(200, 50, 3), {"crops": tuple(range(len(crops)))})
 
 
 def test_a_result_is_read_back_as_it_was_written(tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 
 import cnn_evolution as ce
 from cnn_evolution.data import CenterCrop
-from cnn_evolution.evaluation.errors import Member
+from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.pixels import Pixels
 from experiments import filters as command
 
@@ -25,7 +25,7 @@ def draw(tmp_path, monkeypatch):
     variables = jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape, np.float32) / 10, shapes)
     start = jax.tree.map(lambda leaf: np.full_like(leaf, 0.25), variables)
     spec = ce.model_info("alexnet")
-    member = Member(
+    classifier = Classifier(
         name="alexnet",
         model=model,
         pixels=Pixels(spec.mean, spec.std),
@@ -34,7 +34,9 @@ def draw(tmp_path, monkeypatch):
         config={},
     )
     Image.fromarray(rng.integers(0, 256, (60, 80, 3), np.uint8)).save(tmp_path / "image.png")
-    monkeypatch.setattr(command, "trained_network", lambda arguments: command.Network(member, "drawn weights", start))
+    monkeypatch.setattr(
+        command, "trained_network", lambda arguments: command.Network(classifier, "drawn weights", start)
+    )
 
     def run(*arguments):
         options = ["--image", str(tmp_path / "image.png"), "--output-dir", str(tmp_path / "out")]
@@ -74,7 +76,7 @@ def test_the_change_since_the_start_can_be_shown_instead(draw):
 def test_published_weights_have_no_known_start(draw, monkeypatch):
     network = command.trained_network(None)
     monkeypatch.setattr(
-        command, "trained_network", lambda arguments: command.Network(network.member, "a zoo's weights")
+        command, "trained_network", lambda arguments: command.Network(network.classifier, "a zoo's weights")
     )
     with pytest.raises(ValueError, match="a zoo's weights: the weights that they started from are not known"):
         draw("--show", "change")

@@ -1,4 +1,4 @@
-"""Colour noise, label smoothing, mixup and cutmix on whole batches."""
+"""Colour noise, mixup and CutMix on whole batches."""
 
 import jax
 import jax.numpy as jnp
@@ -7,14 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnn_evolution.training.augment import (
-    RGB_COMPONENTS,
-    RGB_VARIANCES,
-    cutmix,
-    mixup,
-    one_hot_smoothed,
-    pca_colour_noise,
-)
+from cnn_evolution.training.augment import RGB_COMPONENTS, RGB_VARIANCES, ColourNoise, CutMix, Mixup, OneOf
 
 CLASSES = 7
 few = settings(deadline=None, max_examples=20, derandomize=True)
@@ -32,11 +25,18 @@ def plain(n=6, height=9, width=12):
     return jnp.broadcast_to(jnp.arange(n, dtype=jnp.float32)[:, None, None, None], (n, height, width, 3))
 
 
-def test_images_of_another_shape_or_type_are_named():
-    with pytest.raises(ValueError, match=r"\(N, H, W, 3\), got \(4, 4, 3\)"):
-        pca_colour_noise(jax.random.key(0), jnp.zeros((4, 4, 3)))
-    with pytest.raises(TypeError, match="int32"):
-        pca_colour_noise(jax.random.key(0), jnp.zeros((1, 4, 4, 3), jnp.int32))
+def one_hot(labels):
+    return jax.nn.one_hot(jnp.asarray(labels), CLASSES)
+
+
+def pca_colour_noise(key, images, sigma=0.1):
+    return ColourNoise(sigma)(key, {"image": images})["image"]
+
+
+def mixed(kind, key, images, targets, alpha):
+    """Images and targets of a mixed batch."""
+    batch = kind(alpha)(key, {"image": images, "label": jnp.zeros(len(images)), "target": targets})
+    return batch["image"], batch["target"]
 
 
 # PCA colour noise
@@ -65,55 +65,33 @@ def test_colour_noise_has_zero_mean_and_the_published_spread():
 
 
 def test_colour_noise_without_sigma_changes_nothing():
-    pixels = jnp.arange(48, dtype=jnp.uint8).reshape(1, 4, 4, 3)
-    np.testing.assert_allclose(pca_colour_noise(jax.random.key(0), pixels, sigma=0.0), pixels / 255, rtol=1e-6)
-
-
-# targets
-
-
-def test_smoothing_spreads_over_all_classes():
-    row = one_hot_smoothed(jnp.array([1]), 4, 0.1)[0]
-    np.testing.assert_allclose(row, [0.025, 0.925, 0.025, 0.025], rtol=1e-6)
-
-
-@few
-@given(labels=batches, smoothing=st.sampled_from([0.0, 0.1, 0.5]))
-def test_target_rows_sum_to_one_and_absent_rows_to_zero(labels, smoothing):
-    targets = one_hot_smoothed(jnp.array(labels), CLASSES, smoothing)
-    np.testing.assert_allclose(targets.sum(-1), np.array(labels) >= 0, atol=1e-6)
-    assert not targets[np.array(labels) < 0].any()
-
-
-@pytest.mark.parametrize("smoothing", [-0.1, 1.0])
-def test_smoothing_outside_its_range_is_named(smoothing):
-    with pytest.raises(ValueError, match=f"got {smoothing}"):
-        one_hot_smoothed(jnp.array([0]), 3, smoothing)
+    images = uniform(0)
+    np.testing.assert_array_equal(pca_colour_noise(jax.random.key(0), images, sigma=0.0), images)
 
 
 # mixup and cutmix
 
-both = pytest.mark.parametrize("mix", [mixup, cutmix])
+both = pytest.mark.parametrize("kind", [Mixup, CutMix])
 
 
 @both
 @few
 @given(seed=seeds, labels=batches, alpha=alphas)
-def test_mixing_keeps_every_row_s_weight(mix, seed, labels, alpha):
-    targets = one_hot_smoothed(jnp.array(labels), CLASSES, 0.1)
-    _, mixed = mix(jax.random.key(seed), uniform(seed), targets, alpha)
-    np.testing.assert_allclose(mixed.sum(-1), targets.sum(-1), atol=1e-6)
-    assert (mixed >= 0).all()
+def test_mixing_keeps_every_row_s_weight(kind, seed, labels, alpha):
+    targets = one_hot(labels)
+    _, after = mixed(kind, jax.random.key(seed), uniform(seed), targets, alpha)
+    np.testing.assert_allclose(after.sum(-1), targets.sum(-1), atol=1e-6)
+    assert (after >= 0).all()
 
 
 @both
 @few
 @given(seed=seeds, labels=batches, alpha=alphas)
-def test_absent_rows_enter_no_mixture(mix, seed, labels, alpha):
+def test_absent_rows_enter_no_mixture(kind, seed, labels, alpha):
     present = np.array(labels) >= 0
     alone = ~(present & present[::-1])
-    images, targets = uniform(seed), one_hot_smoothed(jnp.array(labels), CLASSES)
-    mixed_images, mixed_targets = mix(jax.random.key(seed), images, targets, alpha)
+    images, targets = uniform(seed), one_hot(labels)
+    mixed_images, mixed_targets = mixed(kind, jax.random.key(seed), images, targets, alpha)
     np.testing.assert_array_equal(mixed_images[alone], images[alone])
     np.testing.assert_array_equal(mixed_targets[alone], targets[alone])
 
@@ -121,27 +99,27 @@ def test_absent_rows_enter_no_mixture(mix, seed, labels, alpha):
 @both
 @few
 @given(seed=seeds, alpha=alphas)
-def test_pixels_lie_between_the_two_images(mix, seed, alpha):
-    images, targets = uniform(seed), one_hot_smoothed(jnp.arange(6), CLASSES)
-    mixed, _ = mix(jax.random.key(seed), images, targets, alpha)
-    assert (mixed >= jnp.minimum(images, images[::-1]) - 1e-6).all()
-    assert (mixed <= jnp.maximum(images, images[::-1]) + 1e-6).all()
+def test_pixels_lie_between_the_two_images(kind, seed, alpha):
+    images, targets = uniform(seed), one_hot(range(6))
+    after, _ = mixed(kind, jax.random.key(seed), images, targets, alpha)
+    assert (after >= jnp.minimum(images, images[::-1]) - 1e-6).all()
+    assert (after <= jnp.maximum(images, images[::-1]) + 1e-6).all()
 
 
 @both
 @few
 @given(seed=seeds, alpha=alphas)
-def test_targets_are_mixed_by_the_share_of_the_pixels(mix, seed, alpha):
+def test_targets_are_mixed_by_the_share_of_the_pixels(kind, seed, alpha):
     """Row i is the constant i, so the mean of the mixed pixels is the mean of i and its partner by their shares."""
-    mixed, targets = mix(jax.random.key(seed), plain(), one_hot_smoothed(jnp.arange(6), 6), alpha)
-    np.testing.assert_allclose(mixed.mean((1, 2, 3)), targets @ jnp.arange(6.0), atol=1e-4)
+    after, targets = mixed(kind, jax.random.key(seed), plain(), jax.nn.one_hot(jnp.arange(6), 6), alpha)
+    np.testing.assert_allclose(after.mean((1, 2, 3)), targets @ jnp.arange(6.0), atol=1e-4)
 
 
 @few
 @given(seed=seeds, alpha=alphas)
 def test_cutmix_pastes_one_rectangle(seed, alpha):
-    mixed, _ = cutmix(jax.random.key(seed), plain(), one_hot_smoothed(jnp.arange(6), 6), alpha)
-    for row, pixels in enumerate(np.asarray(mixed[..., 0])):
+    after, _ = mixed(CutMix, jax.random.key(seed), plain(), jax.nn.one_hot(jnp.arange(6), 6), alpha)
+    for row, pixels in enumerate(np.asarray(after[..., 0])):
         pasted = pixels != row
         assert set(np.unique(pixels)) <= {row, 5 - row}
         rows, columns = pasted.any(1), pasted.any(0)
@@ -154,61 +132,49 @@ def test_cutmix_boxes_have_the_area_of_uniform_boxes_clipped_at_the_border():
     """With alpha = 1 a box of relative area u ~ U(0, 1) keeps (sqrt(u) - u / 4)^2 of it: 77 / 240 on average."""
     n = 2000
     targets = jax.nn.one_hot(jnp.arange(n) // (n // 2), 2)
-    _, mixed = cutmix(jax.random.key(0), jnp.zeros((n, 64, 64, 1)), targets, 1.0)
-    np.testing.assert_allclose(1 - mixed[: n // 2, 0].mean(), 77 / 240, atol=0.03)
+    _, after = mixed(CutMix, jax.random.key(0), jnp.zeros((n, 64, 64, 1)), targets, 1.0)
+    np.testing.assert_allclose(1 - after[: n // 2, 0].mean(), 77 / 240, atol=0.03)
 
 
 def test_mixup_shares_follow_the_beta_distribution():
     n = 4000
     targets = jax.nn.one_hot(jnp.arange(n) // (n // 2), 2)
-    own = {a: mixup(jax.random.key(0), jnp.zeros((n, 1, 1, 3)), targets, a)[1][: n // 2, 0] for a in (0.2, 1.0)}
+    own = {a: mixed(Mixup, jax.random.key(0), jnp.zeros((n, 1, 1, 3)), targets, a)[1][: n // 2, 0] for a in (0.2, 1.0)}
     for alpha, share in own.items():
         np.testing.assert_allclose(share.mean(), 0.5, atol=0.03)
         np.testing.assert_allclose(share.var(), 1 / (4 * (2 * alpha + 1)), rtol=0.1)
 
 
 @both
-def test_the_middle_of_an_odd_batch_stays(mix):
-    images, targets = uniform(0, n=5), one_hot_smoothed(jnp.arange(5), CLASSES)
-    mixed_images, mixed_targets = mix(jax.random.key(0), images, targets, 1.0)
+def test_the_middle_of_an_odd_batch_stays(kind):
+    images, targets = uniform(0, n=5), one_hot(range(5))
+    mixed_images, mixed_targets = mixed(kind, jax.random.key(0), images, targets, 1.0)
     np.testing.assert_allclose(mixed_images[2], images[2], atol=1e-6)
     np.testing.assert_allclose(mixed_targets[2], targets[2], atol=1e-6)
 
 
-@both
-def test_types_stay(mix):
-    images, targets = uniform(0).astype(jnp.bfloat16), one_hot_smoothed(jnp.arange(6), CLASSES)
-    mixed_images, mixed_targets = mix(jax.random.key(0), images, targets, 1.0)
-    assert (mixed_images.dtype, mixed_targets.dtype) == (jnp.bfloat16, jnp.float32)
+def test_one_of_several_operations_is_drawn():
+    images, targets = uniform(0), one_hot(range(6))
+    batch = {"image": images, "label": jnp.arange(6), "target": targets}
+    brighter, darker = (lambda key, batch, by=by: batch | {"image": batch["image"] * by} for by in (2.0, 0.5))
+    keys = jax.random.split(jax.random.key(0), 40)
+    ratios = [float((OneOf((brighter, darker))(key, batch)["image"] / images).mean()) for key in keys]
+    assert {round(ratio, 3) for ratio in ratios} == {0.5, 2.0}
+    assert 10 < sum(ratio > 1 for ratio in ratios) < 30
 
 
-@pytest.mark.parametrize(
-    "augment",
-    [
-        lambda key, images, targets: pca_colour_noise(key, images),
-        lambda key, images, targets: mixup(key, images, targets, 0.2),
-        lambda key, images, targets: cutmix(key, images, targets, 1.0),
-    ],
-    ids=["pca_colour_noise", "mixup", "cutmix"],
-)
-def test_the_key_decides_traced_or_not(augment):
-    images, targets = uniform(0), one_hot_smoothed(jnp.arange(6), CLASSES)
-    first, again, other = (augment(jax.random.key(seed), images, targets) for seed in (1, 1, 2))
-    traced = jax.jit(augment)(jax.random.key(1), images, targets)
+@pytest.mark.parametrize("operation", [ColourNoise(0.1), Mixup(0.2), CutMix(1.0)], ids=lambda o: type(o).__name__)
+def test_the_key_decides_traced_or_not_and_equal_operations_are_equal(operation):
+    batch = {"image": uniform(0), "label": jnp.arange(6), "target": one_hot(range(6))}
+    first, again, other = (operation(jax.random.key(seed), batch) for seed in (1, 1, 2))
+    traced = jax.jit(operation)(jax.random.key(1), batch)
     jax.tree.map(np.testing.assert_array_equal, first, again)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), first, traced)
-    assert not np.array_equal(jax.tree.leaves(first)[0], jax.tree.leaves(other)[0])
+    assert not np.array_equal(first["image"], other["image"])
+    assert operation == type(operation)(*vars(operation).values()) and hash(operation)
 
 
 @both
-def test_bad_arguments_are_named(mix):
-    images, targets = uniform(0), one_hot_smoothed(jnp.arange(6), CLASSES)
-    with pytest.raises(ValueError, match=r"alpha must be positive, got 0\.0"):
-        mix(jax.random.key(0), images, targets, 0.0)
-    with pytest.raises(ValueError, match="6 images but 5 rows"):
-        mix(jax.random.key(0), images, targets[:5], 1.0)
-
-
-def test_mixup_refuses_integer_images():
-    with pytest.raises(TypeError, match="uint8: normalise them first"):
-        mixup(jax.random.key(0), jnp.zeros((2, 4, 4, 3), jnp.uint8), jnp.eye(2), 1.0)
+def test_bad_arguments_are_named(kind):
+    with pytest.raises(ValueError, match=r"alpha is 0\.0, expected a number above 0"):
+        kind(0.0)

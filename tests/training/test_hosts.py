@@ -1,5 +1,6 @@
 """Several hosts, as real processes that talk to one another."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -7,15 +8,15 @@ import sys
 import numpy as np
 
 from cnn_evolution.jsonl import read_lines
-from cnn_evolution.training.loop import train
-from cnn_evolution.training.recipe import DataConfig, ModelConfig, OptimizerConfig, Recipe, ScheduleConfig, to_json
-from cnn_evolution.training.run import RunOptions
+from cnn_evolution.recipes import DataConfig, ModelConfig, Recipe, ScheduleConfig, Sgd, train
+from cnn_evolution.recipes.config import to_dict
+from cnn_evolution.training import RunOptions
 
 # Without dropout, whose masks are drawn per device; in batches of 16, 12 steps with a checkpoint after every 5.
 RECIPE = Recipe(
     model=ModelConfig(name="alexnet", width=0.0625, dropout=0.0, initialisation="he"),
     data=DataConfig(dataset="mini_ilsvrc/tiny", size=40, evaluation_resize=44),
-    optimizer=OptimizerConfig(learning_rate=0.01),
+    optimizer=Sgd(learning_rate=0.01),
     schedule=ScheduleConfig(name="constant"),
     epochs=0.24,
     batch_size=16,
@@ -23,15 +24,15 @@ RECIPE = Recipe(
 OPTIONS = RunOptions(log_every=1, checkpoint_every=0.1)
 
 HOST = """
-import sys
+import json, sys
 from pathlib import Path
 import jax
-from cnn_evolution.training.loop import train
-from cnn_evolution.training.recipe import from_json
-from cnn_evolution.training.run import RunOptions
+from cnn_evolution.recipes import train
+from cnn_evolution.recipes.config import from_dict
+from cnn_evolution.training import RunOptions
 if __name__ == "__main__":
     jax.distributed.initialize(f"127.0.0.1:{sys.argv[4]}", 2, int(sys.argv[3]))
-    train(from_json(sys.argv[1]), Path(sys.argv[2]), RunOptions(log_every=1, checkpoint_every=0.1))
+    train(from_dict(json.loads(sys.argv[1])), Path(sys.argv[2]), RunOptions(log_every=1, checkpoint_every=0.1))
 """
 
 
@@ -39,7 +40,7 @@ def run_on_two_hosts(recipe, run_dir):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", HOST, to_json(recipe), str(run_dir)]
+    command = [sys.executable, "-c", HOST, json.dumps(to_dict(recipe)), str(run_dir)]
     hosts = [
         subprocess.Popen([*command, str(host), str(port)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for host in range(2)

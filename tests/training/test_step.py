@@ -1,5 +1,3 @@
-import dataclasses
-
 import chex
 import flax.linen as nn
 import jax
@@ -9,20 +7,14 @@ import optax
 import pytest
 
 from cnn_evolution.parallel import AXIS, map_step, split_over_devices
-from cnn_evolution.pixels import Pixels
-from cnn_evolution.training.optimizer import make_optimizer, make_schedule
-from cnn_evolution.training.recipe import AugmentConfig, ModelConfig, OptimizerConfig, Recipe, ScheduleConfig
-from cnn_evolution.training.state import init_state
-from cnn_evolution.training.step import make_train_step
+from cnn_evolution.pixels import NORMALISATIONS
+from cnn_evolution.training.augment import ColourNoise, CutMix, Mixup, OneOf
+from cnn_evolution.training.objective import cross_entropy
+from cnn_evolution.training.state import start_state
+from cnn_evolution.training.step import make_train_step, mapped_train_step
 
-PIXELS = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-RECIPE = Recipe(
-    model=ModelConfig(name="alexnet"),
-    augment=AugmentConfig(flip=False),
-    optimizer=OptimizerConfig(learning_rate=0.1, momentum=0.9, weight_decay=0.0),
-    schedule=ScheduleConfig(name="constant"),
-    batch_size=8,
-)
+PIXELS = NORMALISATIONS["imagenet"]
+SGD = optax.sgd(0.1, 0.9)
 
 
 class Network(nn.Module):
@@ -52,23 +44,30 @@ def batch(labels, seed=0):
     }
 
 
-def run(batches, recipe=RECIPE, model=None, devices=2):
+def start(model=None, ema=False, optimizer=SGD):
+    variables = (model or Network()).init(jax.random.key(0), jnp.zeros((1, 4, 4, 3)))
+    return start_state(variables, optimizer, ema=ema)
+
+
+def run(batches, model=None, devices=2, objective=None, seed=0, frozen=None, optimizer=SGD, **options):
     """The state and the last metrics after a step on each batch."""
     model = model or Network()
-    schedule = make_schedule(recipe.schedule, recipe.optimizer.learning_rate, 1, 10)
-    optimizer = make_optimizer(recipe.optimizer, schedule)
-    state = init_state(model, optimizer, recipe.seed, 4, ema=recipe.ema_decay > 0)
-    step = make_train_step(model, PIXELS, recipe, optimizer, schedule, 5)
+    state = start(model, options.get("ema_decay", 0) > 0, optimizer)
+    step = make_train_step(objective or cross_entropy(model), optimizer, PIXELS, 5, **options)
     if devices == 2:
         mapped, split = map_step(step), split_over_devices
     else:
         mapped = jax.pmap(
-            step, axis_name=AXIS, in_axes=(None, 0), out_axes=(None, None), devices=jax.devices()[:devices]
+            step, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), devices=jax.devices()[:devices]
         )
         split = lambda b: jax.tree.map(lambda x: x[None], b)  # noqa: E731
     for b in batches:
-        state, metrics = mapped(state, split(b))
+        state, metrics = mapped(state, split(b), {"seed": np.uint32(seed), "frozen": frozen})
     return jax.device_get(state), jax.device_get(metrics)
+
+
+def normalised(batch):
+    return jnp.asarray((batch["image"] / 255 - np.array(PIXELS.mean)) / np.array(PIXELS.std), jnp.float32)
 
 
 BATCHES = [batch([0, 1, 2, 3, 4, 0, 1, 2], seed) for seed in range(3)]
@@ -83,17 +82,15 @@ def test_two_devices_compute_what_one_computes(model):
 def test_batch_statistics_of_replicas_are_averaged_unless_synchronised():
     model = Network(batch_norm=True)
     state, _ = run(BATCHES[:1], model=model)
-    images = (BATCHES[0]["image"] / 255 - np.array(PIXELS.mean)) / np.array(PIXELS.std)
-    halves = images.mean((1, 2)).reshape(2, 4, 3)
-    stats = state.batch_stats["BatchNorm_0"]
+    halves = np.asarray(normalised(BATCHES[0])).mean((1, 2)).reshape(2, 4, 3)
+    stats = state.model_state["batch_stats"]["BatchNorm_0"]
     np.testing.assert_allclose(stats["mean"], 0.1 * halves.mean(1).mean(0), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * halves.var(1).mean(0), rtol=1e-4)
 
 
 def test_the_update_is_the_gradient_of_the_mean_cross_entropy():
     model = Network()
-    params = init_state(model, optax.identity(), 0, 4).params
-    images = jnp.asarray((BATCHES[0]["image"] / 255 - np.array(PIXELS.mean)) / np.array(PIXELS.std), jnp.float32)
+    params, images = start().params, normalised(BATCHES[0])
 
     def loss(params):
         logits = model.apply({"params": params}, images)
@@ -115,43 +112,140 @@ def test_rows_without_an_image_carry_no_weight():
 
 
 def test_a_batch_in_parts_gives_the_same_step():
-    parts = dataclasses.replace(RECIPE, accumulate_steps=4)
-    chex.assert_trees_all_close(run(BATCHES), run(BATCHES, parts), rtol=1e-4, atol=1e-6)
+    chex.assert_trees_all_close(run(BATCHES), run(BATCHES, accumulate_steps=4), rtol=1e-4, atol=1e-6)
 
 
 def test_auxiliary_losses_are_weighted():
     def loss(weight):
-        return run(BATCHES[:1], dataclasses.replace(RECIPE, aux_weight=weight), Network(auxiliary=True))[1]["loss"]
+        model = Network(auxiliary=True)
+        return run(BATCHES[:1], model, objective=cross_entropy(model, aux_weight=weight))[1]["loss"]
 
     np.testing.assert_allclose(loss(1.0) - loss(0.0), 2 * (loss(0.5) - loss(0.0)), rtol=1e-4)
     assert loss(1.0) > loss(0.0) + 0.5
 
 
 def test_the_moving_average_follows_the_parameters_and_is_what_evaluation_uses():
-    recipe = dataclasses.replace(RECIPE, ema_decay=0.999)
-    states = [run(BATCHES[:n], recipe)[0] for n in (1, 2)]
-    start = init_state(Network(), optax.identity(), 0, 4).params
-    expected = jax.tree.map(lambda a, b: 0.1 * a + 0.9 * b, start, states[0].params)
+    states = [run(BATCHES[:n], ema_decay=0.999)[0] for n in (1, 2)]
+    expected = jax.tree.map(lambda a, b: 0.1 * a + 0.9 * b, start().params, states[0].params)
     chex.assert_trees_all_close(states[0].ema_params, expected, rtol=1e-5)
     expected = jax.tree.map(lambda a, b: 2 / 11 * a + 9 / 11 * b, states[0].ema_params, states[1].params)
     chex.assert_trees_all_close(states[1].ema_params, expected, rtol=1e-5)
     assert states[1].variables()["params"] is states[1].ema_params
 
 
+OPERATIONS = (ColourNoise(0.5), OneOf((Mixup(0.2), CutMix(1.0))))
+
+
 def test_augmentation_on_the_device_follows_the_seed_and_the_step():
-    recipe = dataclasses.replace(RECIPE, augment=AugmentConfig(pca_noise=0.5, mixup=0.2, cutmix=1.0))
-    first, again = run(BATCHES, recipe), run(BATCHES, recipe)
+    first, again = run(BATCHES, operations=OPERATIONS), run(BATCHES, operations=OPERATIONS)
     chex.assert_trees_all_equal(first, again)
-    other, _ = run(BATCHES, dataclasses.replace(recipe, seed=1))
+    other, _ = run(BATCHES, operations=OPERATIONS, seed=1)
     assert not np.allclose(first[0].params["fc"]["kernel"], other.params["fc"]["kernel"])
 
 
+def test_operations_see_pixels_between_0_and_1_before_the_objective_sees_them_normalised():
+    def brighten(key, batch):
+        chex.assert_shape([batch["target"], batch["label"]], [(4, 5), (4,)])
+        return batch | {"image": jnp.ones_like(batch["image"]), "target": 2 * batch["target"]}
+
+    def objective(params, model_state, batch, key, step, frozen):
+        sums = {"pixel": batch["image"][:, 0, 0, 0].sum(), "target": batch["target"].sum()}
+        return 0.0 * params["fc"]["bias"].sum(), (model_state, sums)
+
+    _, metrics = run(BATCHES[:1], operations=(brighten,), objective=objective)
+    np.testing.assert_allclose(metrics["pixel"], (1 - PIXELS.mean[0]) / PIXELS.std[0], rtol=1e-5)
+    np.testing.assert_allclose(metrics["target"], 2)
+
+
 def test_label_smoothing_spreads_a_share_of_the_target_over_all_classes():
-    logits = Network().apply(
-        {"params": init_state(Network(), optax.identity(), 0, 4).params},
-        jnp.asarray((BATCHES[0]["image"] / 255 - np.array(PIXELS.mean)) / np.array(PIXELS.std), jnp.float32),
-    )
-    log_p = jax.nn.log_softmax(logits)
+    log_p = jax.nn.log_softmax(Network().apply({"params": start().params}, normalised(BATCHES[0])))
     expected = -(0.8 * log_p[jnp.arange(8), BATCHES[0]["label"]] + 0.2 * log_p.mean(-1)).mean()
-    _, metrics = run(BATCHES[:1], dataclasses.replace(RECIPE, label_smoothing=0.2))
+    _, metrics = run(BATCHES[:1], objective=cross_entropy(Network(), label_smoothing=0.2))
     np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
+
+
+def test_an_objective_of_ones_own_has_the_step_the_frozen_arrays_and_its_own_metrics_averaged_over_present_rows():
+    def objective(params, model_state, batch, key, step, frozen):
+        rows = (batch["label"] >= 0).sum()
+        loss = rows * (params["fc"]["bias"] * frozen["weight"]).sum()
+        return loss, (model_state, {"at": rows * step, "rows": rows})
+
+    frozen = {"weight": np.arange(5, dtype=np.float32)}
+    batches = [batch([0, 1, 2, 3, 4, 0, -1, -1]), batch([0, 1, 2, 3, 4, 0, 1, 2])]
+    state, metrics = run(batches, objective=objective, frozen=frozen, optimizer=optax.sgd(1.0))
+    np.testing.assert_allclose(state.params["fc"]["bias"], -2.0 * frozen["weight"])
+    assert (metrics["at"], metrics["rows"]) == (1, 1)
+
+
+def test_the_learning_rate_is_logged_where_the_optimizer_tells_it():
+    optimizer = optax.inject_hyperparams(optax.sgd)(optax.linear_schedule(0.5, 0.0, 10))
+    _, metrics = run(BATCHES, optimizer=optimizer)
+    np.testing.assert_allclose(metrics["learning_rate"], 0.4, rtol=1e-6)
+    assert "learning_rate" not in run(BATCHES)[1]
+
+
+def returns(change):
+    """An objective whose output is changed: `(loss, model_state, metrics) -> output`."""
+
+    def objective(params, model_state, batch, key, step, frozen):
+        loss, (model_state, metrics) = cross_entropy(NORMED)(params, model_state, batch, key, step, frozen)
+        return change(loss, model_state, metrics)
+
+    return objective
+
+
+NORMED = Network(batch_norm=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, s, m: (x * jnp.ones(3), (s, m)), r"loss must be a floating scalar.*\(3,\)"),
+        (lambda x, s, m: (jnp.int32(1), (s, m)), "loss must be a floating scalar"),
+        (lambda x, s, m: (x, ({}, m)), "keep the structure, shapes and types of model_state"),
+        (lambda x, s, m: (x, (jax.tree.map(lambda x: x[:1], s), m)), "keep the structure, shapes.*model_state"),
+        (lambda x, s, m: (x, (s, {"each": jnp.ones(4)})), r"metric 'each' must be a scalar.*\(4,\)"),
+        (lambda x, s, m: (x, (s, {"loss": x})), "metric 'loss' is the step's own"),
+        (lambda x, s, m: (x, s), "must return"),
+        (lambda x, s, m: x, "must return"),
+    ],
+    ids=["vector", "integer", "state", "shape", "metric", "name", "pair", "loss alone"],
+)
+def test_an_objective_that_breaks_its_contract_is_told_how(change, message):
+    with pytest.raises(ValueError, match=message):
+        run(BATCHES[:1], NORMED, objective=returns(change))
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda key, batch: batch | {"image": batch["image"][..., :1]},
+        lambda key, batch: batch | {"image": batch["image"].astype(jnp.bfloat16)},
+        lambda key, batch: jax.tree.map(lambda x: x[:2], batch),
+        lambda key, batch: {"image": batch["image"]},
+    ],
+    ids=["channels", "type", "rows", "structure"],
+)
+def test_an_operation_that_changes_the_form_of_a_batch_is_named(operation):
+    with pytest.raises(ValueError, match=r"the batch operation .* must keep the shapes and types of the batch"):
+        run(BATCHES[:1], operations=(operation,))
+
+
+def test_an_optimizer_that_changes_types_is_told():
+    half = optax.GradientTransformation(
+        SGD.init, lambda g, s, p: (g, jax.tree.map(lambda x: x.astype(jnp.bfloat16), SGD.update(g, s, p)[1]))
+    )
+    with pytest.raises(ValueError, match="the optimizer must keep"):
+        run(BATCHES[:1], optimizer=half)
+
+
+def test_equal_arguments_share_one_compiled_step():
+    arguments = (SGD, PIXELS, 5, (ColourNoise(0.5),))
+    step = mapped_train_step(cross_entropy(Network()), *arguments)
+    assert step is mapped_train_step(cross_entropy(Network()), *arguments)
+    assert step is not mapped_train_step(cross_entropy(Network(), label_smoothing=0.1), *arguments)
+    assert mapped_train_step(Unhashable(), *arguments) is not step
+
+
+class Unhashable:
+    __hash__ = None

@@ -12,17 +12,19 @@ published, NASNet and PNASNet not.
 
 from dataclasses import replace
 
-from cnn_evolution.catalogue import list_models, model_info
-from cnn_evolution.training.recipe import (
+from cnn_evolution.catalogue import list_models
+from cnn_evolution.recipes.config import (
+    AdamW,
     AugmentConfig,
     DataConfig,
     ModelConfig,
-    OptimizerConfig,
     Recipe,
+    RmsProp,
     ScheduleConfig,
+    Sgd,
 )
 
-_SGD = OptimizerConfig(name="sgd", learning_rate=0.01, momentum=0.9, weight_decay=5e-4, decay_on="all")
+_SGD = Sgd(learning_rate=0.01, momentum=0.9, weight_decay=5e-4, decay_on="all")
 
 # The papers up to 2014 and SqueezeNet's subtract the mean from pixels of 0 to 255, and their initialisation counts on
 # it.
@@ -88,36 +90,21 @@ _GOOGLENET_BN = Recipe(
 _BN_INCEPTION = replace(
     _GOOGLENET,
     data=DataConfig(),
-    optimizer=OptimizerConfig(learning_rate=0.045, weight_decay=4e-5),
+    optimizer=Sgd(learning_rate=0.045, weight_decay=4e-5),
     schedule=ScheduleConfig(name="exponential", factor=0.96, every_epochs=8 / 6),
     epochs=150,
 )
 
 # He et al. 2016, section 3.4: batch 256, rate 0.1, /10 when the error stalls, weight decay 1e-4, scale jitter
 # [256, 480], colour noise; the epochs are those of the authors' Torch re-implementation (30, 60, 90).
-_RESNET = Recipe(
+_RESNET_SGD = Sgd(weight_decay=1e-4, decay_on="all")
+RESNET = Recipe(
     model=ModelConfig(name="resnet50"),
     augment=AugmentConfig(crop="scale_jitter", resize=256, resize_high=480, pca_noise=0.1),
-    optimizer=OptimizerConfig(weight_decay=1e-4, decay_on="all"),
+    optimizer=_RESNET_SGD,
     schedule=ScheduleConfig(name="step", boundaries=(30.0, 60.0, 90.0)),
     epochs=100,
 )
-
-# He et al. 2016, section 4.2: batch 128, rate 0.1, /10 after 32,000 and 48,000 of 64,000 steps, here of all 50,000
-# images. In place of a crop from an image padded by 4 pixels, one from an image enlarged to 36: the shifts are half as
-# large, and evaluation, on whole images, sees things at 8/9 of the size that training does.
-_CIFAR_RESNET = replace(
-    _RESNET,
-    data=DataConfig(dataset="cifar10", evaluation_split="test"),
-    augment=AugmentConfig(crop="fixed_scale", resize=36),
-    schedule=ScheduleConfig(name="step", boundaries=(81.92, 122.88)),
-    epochs=163.84,
-    batch_size=128,
-)
-
-# He et al. 2016, section 4.2: 110 layers start at a rate of 0.01 until the training error is below 80%, after about 400
-# steps. Here the rate grows over as many.
-_CIFAR_RESNET_110 = replace(_CIFAR_RESNET, schedule=replace(_CIFAR_RESNET.schedule, warmup_epochs=1.024))
 
 # Szegedy et al. 2016, sections 7 and 8: 50 workers with batches of 32, 100 epochs, RMSProp with decay 0.9 and epsilon
 # 1, rate 0.045 x 0.94 every 2 epochs, gradients clipped at 2 (here their global norm), label smoothing 0.1, moving
@@ -126,9 +113,7 @@ _CIFAR_RESNET_110 = replace(_CIFAR_RESNET, schedule=replace(_CIFAR_RESNET.schedu
 _INCEPTION_V3 = Recipe(
     model=ModelConfig(name="inception_v3"),
     augment=AugmentConfig(crop="inception"),
-    optimizer=OptimizerConfig(
-        name="rmsprop", learning_rate=0.045, momentum=0.9, decay=0.9, epsilon=1.0, weight_decay=4e-5, clip_norm=2.0
-    ),
+    optimizer=RmsProp(learning_rate=0.045, momentum=0.9, decay=0.9, epsilon=1.0, weight_decay=4e-5, clip_norm=2.0),
     schedule=ScheduleConfig(name="exponential", factor=0.94, every_epochs=2.0),
     epochs=100,
     batch_size=32,
@@ -144,33 +129,22 @@ _INCEPTION_V4 = _INCEPTION_V3
 # Chollet 2017, sections 4.2 to 4.4: momentum 0.9, weight decay 1e-5, Inception-v3's rate and its fall, moving average
 # of the weights, no auxiliary classifier. The batch (60 GPUs in step), length and label smoothing are not stated; the
 # batch and length of Inception-v3 are used, and no smoothing.
-_XCEPTION = replace(
-    _INCEPTION_V3, optimizer=OptimizerConfig(learning_rate=0.045, weight_decay=1e-5), label_smoothing=0.0
-)
+_XCEPTION = replace(_INCEPTION_V3, optimizer=Sgd(learning_rate=0.045, weight_decay=1e-5), label_smoothing=0.0)
 
 # He et al. 2016 (ECCV), appendix: as ResNet, but /10 at 30 and 60 epochs. The length is not stated; 90 epochs are those
 # of fb.resnet.torch.
-_PRERESNET = replace(_RESNET, schedule=ScheduleConfig(name="step", boundaries=(30.0, 60.0)), epochs=90)
+_PRERESNET = replace(RESNET, schedule=ScheduleConfig(name="step", boundaries=(30.0, 60.0)), epochs=90)
 
 # Gross & Wilber 2016, fb.resnet.torch: batch 256, rate 0.1, /10 every 30 of 90 epochs, weight decay on everything,
 # Nesterov's momentum, inception crops, colour noise.
 _TORCH_RESNET = replace(
     _PRERESNET,
     augment=AugmentConfig(crop="inception", pca_noise=0.1),
-    optimizer=replace(_PRERESNET.optimizer, nesterov=True),
+    optimizer=replace(_RESNET_SGD, nesterov=True),
 )
 
 # Zagoruyko & Komodakis 2016, section 3: on ImageNet, the code of fb.resnet.torch.
 _WIDE_RESNET = _TORCH_RESNET
-
-# Zagoruyko & Komodakis 2016, section 3: batch 128, rate 0.1 x 0.2 at 60, 120 and 160 of 200 epochs, weight decay 5e-4,
-# Nesterov's momentum. Images are padded by their reflections in place of zeros; here as for the ResNets on CIFAR-10.
-_CIFAR_WIDE_RESNET = replace(
-    _CIFAR_RESNET,
-    optimizer=replace(_CIFAR_RESNET.optimizer, nesterov=True, weight_decay=5e-4),
-    schedule=ScheduleConfig(name="step", boundaries=(60.0, 120.0, 160.0), factor=0.2),
-    epochs=200,
-)
 
 # Xie et al. 2017, section 4: as fb.resnet.torch, but /10 three times; 100 epochs and Nesterov's momentum are those of
 # the authors' code.
@@ -190,7 +164,7 @@ _SQUEEZENET = Recipe(
     model=ModelConfig(name="squeezenet1_0"),
     data=_CENTRED,
     augment=AugmentConfig(crop="fixed_scale", resize=256),
-    optimizer=OptimizerConfig(learning_rate=0.04, weight_decay=2e-4, decay_on="all"),
+    optimizer=Sgd(learning_rate=0.04, weight_decay=2e-4, decay_on="all"),
     schedule=ScheduleConfig(name="polynomial", power=1.0),
     epochs=68,
     batch_size=512,
@@ -213,7 +187,7 @@ _MOBILENET_V1 = replace(
 _SENET = Recipe(
     model=ModelConfig(name="se_resnet50"),
     augment=AugmentConfig(crop="inception"),
-    optimizer=OptimizerConfig(learning_rate=0.6, weight_decay=1e-4),
+    optimizer=Sgd(learning_rate=0.6, weight_decay=1e-4),
     schedule=ScheduleConfig(name="step", boundaries=(30.0, 60.0, 90.0)),
     epochs=100,
     batch_size=1024,
@@ -225,7 +199,7 @@ _SENET = Recipe(
 _SHUFFLENET_V1 = Recipe(
     model=ModelConfig(name="shufflenet_v1_g3"),
     augment=AugmentConfig(crop="inception", min_area=0.2),
-    optimizer=OptimizerConfig(learning_rate=0.5, weight_decay=4e-5),
+    optimizer=Sgd(learning_rate=0.5, weight_decay=4e-5),
     schedule=ScheduleConfig(name="polynomial", power=1.0),
     epochs=240,
     batch_size=1024,
@@ -266,9 +240,7 @@ _SHUFFLENET_V2 = replace(_SHUFFLENET_V1, label_smoothing=0.1)
 _MNASNET = Recipe(
     model=ModelConfig(name="mnasnet1_0"),
     augment=AugmentConfig(crop="inception"),
-    optimizer=OptimizerConfig(
-        name="rmsprop", learning_rate=0.256, momentum=0.9, decay=0.9, epsilon=1e-3, weight_decay=1e-5
-    ),
+    optimizer=RmsProp(learning_rate=0.256, momentum=0.9, decay=0.9, epsilon=1e-3, weight_decay=1e-5),
     schedule=ScheduleConfig(name="exponential", warmup_epochs=5.0, factor=0.97, every_epochs=2.4),
     epochs=350,
     batch_size=4096,
@@ -296,9 +268,7 @@ _EFFICIENTNET = _MNASNET
 _CONVNEXT = Recipe(
     model=ModelConfig(name="convnext_tiny"),
     augment=AugmentConfig(crop="inception", mixup=0.8, cutmix=1.0),
-    optimizer=OptimizerConfig(
-        name="adamw", learning_rate=4e-3, momentum=0.9, decay=0.999, epsilon=1e-8, weight_decay=0.05
-    ),
+    optimizer=AdamW(learning_rate=4e-3, weight_decay=0.05),
     schedule=ScheduleConfig(name="cosine", warmup_epochs=20.0),
     epochs=300,
     batch_size=4096,
@@ -307,14 +277,13 @@ _CONVNEXT = Recipe(
 )
 
 # By the module that builds the network, which is finer than the family: MobileNet v1, v2 and v3 are one family.
-_BY_MODULE = {
+BY_MODULE = {
     "alexnet": _ALEXNET,
     "zfnet": _ZFNET,
     "vgg": _VGG,
     "googlenet": _GOOGLENET,
     "bn_inception": _BN_INCEPTION,
-    "resnet": _RESNET,
-    "cifar_resnet": _CIFAR_RESNET,
+    "resnet": RESNET,
     "inception_v3": _INCEPTION_V3,
     "inception_v4": _INCEPTION_V4,
     "inception_resnet": _INCEPTION_V4,
@@ -336,42 +305,8 @@ _BY_MODULE = {
     "efficientnet": _EFFICIENTNET,
     "convnext": _CONVNEXT,
 }
-_BY_NAME = {
+BY_NAME = {
     **dict.fromkeys(list_models("vgg*_bn"), _VGG_BN),
     "googlenet_bn": _GOOGLENET_BN,
-    **dict.fromkeys(list_models("cifar_resnet110*"), _CIFAR_RESNET_110),
-    "wrn_28_10": _CIFAR_WIDE_RESNET,
     "densenet161": _DENSENET_161,
 }
-
-
-def published_recipe(name: str) -> Recipe:
-    """The recipe with which the network `name` was published, at the size it was published for.
-
-    Raises:
-      ValueError: There is no such network, or no recipe for its family.
-    """
-    spec = model_info(name)
-    recipe = _recipe_of_family(name)
-    if recipe is None:
-        raise ValueError(f"there is no published recipe for {name!r}; give `experiments.train` another's")
-    if recipe.data.dataset == "cifar10":
-        evaluation_resize = spec.input_size
-    elif spec.module == "efficientnet":  # the authors' code leaves out 16 pixels at every side
-        evaluation_resize = spec.input_size + 32
-    else:  # the papers' 256, and where that is too small the central 7/8 of Google's code
-        evaluation_resize = 256 if spec.input_size < 256 else round(spec.input_size * 8 / 7)
-    return replace(
-        recipe,
-        model=replace(recipe.model, name=name),
-        data=replace(recipe.data, size=spec.input_size, evaluation_resize=evaluation_resize),
-    )
-
-
-def published_recipes() -> dict[str, Recipe]:
-    """The published recipe of every network that has one, in order of history."""
-    return {name: published_recipe(name) for name in list_models() if _recipe_of_family(name)}
-
-
-def _recipe_of_family(name: str) -> Recipe | None:
-    return _BY_NAME.get(name) or _BY_MODULE.get(model_info(name).module)

@@ -1,15 +1,14 @@
 """Recipes: everything that decides the outcome of a training run, as frozen data.
 
-What does not decide it (where the data lie, how many workers decode them, how often a line is printed) is not here but
-in the arguments of the loop. A recipe is saved beside the checkpoints of its run, and a run resumes only under an equal
-one.
+What does not decide it (where the data lie, how many workers decode them, how often a line is printed) is in the
+options of a run. A recipe is the `config` of the task that `build` makes of it.
 """
 
 import dataclasses
-import json
 import math
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, Literal
 
 Crop = Literal["fixed_scale", "scale_jitter", "inception"]
@@ -134,37 +133,84 @@ class AugmentConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OptimizerConfig:
-    """The update rule.
-
-    Attributes:
-      name: sgd, rmsprop or adamw.
-      learning_rate: Peak learning rate.
-      momentum: Of sgd and rmsprop; AdamW's first decay.
-      nesterov: Look ahead (sgd only).
-      decay: RMSProp's decay of squared gradients; AdamW's second decay.
-      epsilon: Of rmsprop (inside the square root, as in TensorFlow) and adamw.
-      weight_decay: Added to the gradient as weight_decay * weight (decoupled in AdamW).
-      decay_on: What decays: all parameters, kernels only (no biases, no normalisation), or kernels but depthwise ones
-        (Howard et al. 2017).
-      clip_norm: Largest global norm of the gradient; 0 for no clipping.
-    """
-
-    name: Literal["sgd", "rmsprop", "adamw"] = "sgd"
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    nesterov: bool = False
-    decay: float = 0.9
-    epsilon: float = 1.0
-    weight_decay: float = 1e-4
+class _UpdateRule:
+    learning_rate: float
+    weight_decay: float = 0.0
     decay_on: Literal["all", "kernels", "kernels_but_depthwise"] = "kernels"
     clip_norm: float = 0.0
 
     def __post_init__(self):
         _check(self.learning_rate > 0, "optimizer.learning_rate", self.learning_rate, "a number above 0")
-        _check(0 <= self.momentum < 1, "optimizer.momentum", self.momentum, "a number in [0, 1)")
         _check(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "a number of at least 0")
-        _check(not self.nesterov or self.name == "sgd", "optimizer.nesterov", self.nesterov, "False unless sgd")
+        for field in ("momentum", "decay", "b1", "b2"):
+            value = getattr(self, field, 0)
+            _check(0 <= value < 1, f"optimizer.{field}", value, "a number in [0, 1)")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sgd(_UpdateRule):
+    """Stochastic gradient descent with momentum, as torch has it; the defaults are ImageNet's usual ones.
+
+    Attributes:
+      learning_rate: Peak learning rate.
+      momentum: Share of the last update that is kept.
+      nesterov: Look ahead.
+      weight_decay: Added to the gradient as weight_decay * weight.
+      decay_on: What decays: all parameters, kernels only (no biases, no normalisation), or kernels but depthwise ones
+        (Howard et al. 2017).
+      clip_norm: Largest global norm of the gradient; 0 for no clipping.
+    """
+
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 1e-4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RmsProp(_UpdateRule):
+    """TensorFlow's RMSProp, with its defaults: squared gradients start at 1 and epsilon is inside the square root.
+
+    Attributes:
+      learning_rate: Peak learning rate.
+      momentum: Share of the last update that is kept.
+      decay: Of the average of squared gradients.
+      epsilon: Added to that average.
+      weight_decay: Added to the gradient as weight_decay * weight.
+      decay_on: As `Sgd.decay_on`.
+      clip_norm: Largest global norm of the gradient; 0 for no clipping.
+    """
+
+    learning_rate: float = 1e-3
+    momentum: float = 0.0
+    decay: float = 0.9
+    epsilon: float = 1e-7
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AdamW(_UpdateRule):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019); the defaults are torch's.
+
+    Attributes:
+      learning_rate: Peak learning rate.
+      b1: Decay of the average of gradients.
+      b2: Decay of the average of squared gradients.
+      epsilon: Added to the square root of that average.
+      weight_decay: Taken off every step as learning_rate * weight_decay * weight.
+      decay_on: As `Sgd.decay_on`.
+      clip_norm: Largest global norm of the gradient; 0 for no clipping.
+    """
+
+    learning_rate: float = 1e-3
+    b1: float = 0.9
+    b2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 1e-2
+
+
+Optimizer = Sgd | RmsProp | AdamW
+OPTIMIZERS: dict[str, type[Optimizer]] = {kind.__name__.lower(): kind for kind in typing.get_args(Optimizer)}
+"""By the names that a command line takes: sgd, rmsprop, adamw."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -203,7 +249,7 @@ class Recipe:
       model: The network.
       data: The images.
       augment: How training images vary.
-      optimizer: The update rule.
+      optimizer: The update rule: Sgd, RmsProp or AdamW.
       schedule: The learning rate over time.
       epochs: Passes over the training split.
       batch_size: Images per optimiser step, over all devices of all hosts.
@@ -219,7 +265,7 @@ class Recipe:
     model: ModelConfig
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
-    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    optimizer: Optimizer = dataclasses.field(default_factory=Sgd)
     schedule: ScheduleConfig = dataclasses.field(default_factory=ScheduleConfig)
     epochs: float = 90.0
     batch_size: int = 256
@@ -242,24 +288,31 @@ class Recipe:
         )
         _check(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a share in [0, 1)")
         _check(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "a number in [0, 1)")
-        _check(self.seed >= 0, "seed", self.seed, "a whole number of at least 0")
+        _check(0 <= self.seed < 2**32, "seed", self.seed, "a whole number from 0 to 2**32 - 1")
 
 
-def to_json(recipe: Recipe) -> str:
-    """The recipe as indented JSON; `from_json` reads it back."""
-    return json.dumps(dataclasses.asdict(recipe), indent=2) + "\n"
+def to_dict(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as JSON has it; `from_dict` reads it back."""
+    values = dataclasses.asdict(recipe)
+    return values | {"optimizer": {"type": type(recipe.optimizer).__name__.lower(), **values["optimizer"]}}
 
 
-def from_json(text: str) -> Recipe:
-    """Reads what `to_json` wrote.
+def from_dict(values: Mapping[str, Any]) -> Recipe:
+    """Reads what `to_dict` made.
 
     Raises:
       ValueError: A field is unknown or missing.
     """
-    return _build(Recipe, json.loads(text), "")
+    values = dict(values)
+    if isinstance(values.get("optimizer"), Mapping):
+        fields = dict(values["optimizer"])
+        kind = fields.pop("type", None)
+        _check(kind in OPTIMIZERS, "optimizer.type", kind, f"one of {', '.join(OPTIMIZERS)}")
+        values["optimizer"] = _build(OPTIMIZERS[kind], fields, "optimizer.")
+    return _build(Recipe, values, "")
 
 
-def _build(kind: type, values: dict[str, Any], path: str) -> Any:
+def _build(kind: type, values: Mapping[str, Any], path: str) -> Any:
     hints = typing.get_type_hints(kind)
     if unknown := sorted(set(values) - set(hints)):
         raise ValueError(f"unknown recipe field {path}{unknown[0]}; the fields here are {', '.join(hints)}")
@@ -277,18 +330,3 @@ def _build(kind: type, values: dict[str, Any], path: str) -> Any:
             value = tuple(value)
         fields[name] = value
     return kind(**fields)
-
-
-def differences(ours: Recipe, theirs: Recipe) -> list[str]:
-    """The fields in which two recipes differ, as `"optimizer.learning_rate: 0.1 against 0.2"`."""
-
-    def walk(a: dict[str, Any], b: dict[str, Any], path: str) -> list[str]:
-        lines: list[str] = []
-        for name in a:
-            if isinstance(a[name], dict):
-                lines += walk(a[name], b[name], f"{path}{name}.")
-            elif a[name] != b[name]:
-                lines.append(f"{path}{name}: {a[name]!r} against {b[name]!r}")
-        return lines
-
-    return walk(dataclasses.asdict(ours), dataclasses.asdict(theirs), "")

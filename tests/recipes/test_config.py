@@ -1,11 +1,9 @@
-import dataclasses
 import json
 
 import pytest
 
-from cnn_evolution.training.mini_recipes import mini_recipes
-from cnn_evolution.training.published_recipes import published_recipes
-from cnn_evolution.training.recipe import ModelConfig, OptimizerConfig, Recipe, differences, from_json, to_json
+from cnn_evolution.recipes import AdamW, ModelConfig, Recipe, RmsProp, Sgd, mini_recipes, published_recipes
+from cnn_evolution.recipes.config import from_dict, to_dict
 
 SHALLOW = Recipe(model=ModelConfig(name="resnet18", depths=(1, 1, 1, 1)))
 
@@ -14,7 +12,7 @@ SHALLOW = Recipe(model=ModelConfig(name="resnet18", depths=(1, 1, 1, 1)))
     "recipe", [*published_recipes().values(), *mini_recipes().values(), SHALLOW], ids=lambda r: r.model.name
 )
 def test_every_recipe_survives_json(recipe):
-    assert from_json(to_json(recipe)) == recipe
+    assert from_dict(json.loads(json.dumps(to_dict(recipe)))) == recipe
 
 
 def test_the_depths_are_an_option_only_if_they_are_given():
@@ -25,22 +23,28 @@ def test_the_depths_are_an_option_only_if_they_are_given():
 
 
 def test_an_unknown_field_is_named_with_the_valid_ones():
-    values = json.loads(to_json(Recipe(model=ModelConfig(name="alexnet"))))
+    values = to_dict(Recipe(model=ModelConfig(name="alexnet")))
     values["optimizer"]["learning_rat"] = 1.0
     with pytest.raises(ValueError, match=r"unknown recipe field optimizer\.learning_rat; .*learning_rate"):
-        from_json(json.dumps(values))
+        from_dict(values)
 
 
 def test_a_missing_model_is_named():
     with pytest.raises(ValueError, match=r"lacks the field model\.name"):
-        from_json('{"model": {}}')
+        from_dict({"model": {}})
 
 
-def test_differences_name_fields_and_values():
-    ours = Recipe(model=ModelConfig(name="alexnet"))
-    theirs = dataclasses.replace(ours, seed=1, optimizer=OptimizerConfig(learning_rate=0.5))
-    assert differences(ours, ours) == []
-    assert differences(ours, theirs) == ["optimizer.learning_rate: 0.1 against 0.5", "seed: 0 against 1"]
+def test_an_unknown_update_rule_is_named_with_the_valid_ones():
+    values = to_dict(Recipe(model=ModelConfig(name="alexnet")))
+    values["optimizer"]["type"] = "adam"
+    with pytest.raises(ValueError, match=r"optimizer\.type is 'adam'; expected one of sgd, rmsprop, adamw"):
+        from_dict(values)
+
+
+def test_update_rules_have_the_defaults_of_their_libraries():
+    assert (Sgd().momentum, Sgd().weight_decay) == (0.9, 1e-4)
+    assert (RmsProp().decay, RmsProp().momentum, RmsProp().epsilon) == (0.9, 0.0, 1e-7)
+    assert (AdamW().b1, AdamW().b2, AdamW().epsilon, AdamW().weight_decay) == (0.9, 0.999, 1e-8, 1e-2)
 
 
 @pytest.mark.parametrize(
@@ -51,8 +55,19 @@ def test_differences_name_fields_and_values():
         ({"batch_size": 10, "accumulate_steps": 3}, "a divisor of batch_size, 10"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, "seed is 4294967296"),
     ],
 )
 def test_values_out_of_range_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         Recipe(model=ModelConfig(name="alexnet"), **change)
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [(Sgd, {"momentum": 1.0}), (AdamW, {"b2": 1.0}), (RmsProp, {"decay": -0.1}), (Sgd, {"learning_rate": 0.0})],
+)
+def test_numbers_of_an_update_rule_out_of_range_are_named(rule, change):
+    ((field, value),) = change.items()
+    with pytest.raises(ValueError, match=f"optimizer.{field} is {value}; expected"):
+        rule(**change)

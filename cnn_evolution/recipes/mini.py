@@ -2,14 +2,7 @@
 
 import dataclasses
 
-from cnn_evolution.training.recipe import (
-    AugmentConfig,
-    DataConfig,
-    ModelConfig,
-    OptimizerConfig,
-    Recipe,
-    ScheduleConfig,
-)
+from cnn_evolution.recipes.config import AugmentConfig, DataConfig, ModelConfig, Recipe, ScheduleConfig, Sgd
 
 # One budget for all: epochs, batch, crops and schedule are equal, and only the width (so that networks cost about the
 # same) and the learning rate (the best of a coarse search each) belong to the network. Networks without batch
@@ -18,7 +11,7 @@ _MINI = Recipe(
     model=ModelConfig(name="alexnet"),
     data=DataConfig(dataset="mini_ilsvrc", size=48, evaluation_resize=54),
     augment=AugmentConfig(crop="fixed_scale", resize=54),
-    optimizer=OptimizerConfig(weight_decay=5e-4),
+    optimizer=Sgd(weight_decay=5e-4),
     schedule=ScheduleConfig(name="cosine", warmup_epochs=0.1),
     epochs=1.0,
     batch_size=32,

@@ -4,8 +4,8 @@ import numpy as np
 import optax
 import pytest
 
-from cnn_evolution.training.optimizer import decayed, make_optimizer, make_schedule
-from cnn_evolution.training.recipe import OptimizerConfig, ScheduleConfig
+from cnn_evolution.recipes import AdamW, RmsProp, ScheduleConfig, Sgd
+from cnn_evolution.recipes.optimizer import decayed, make_optimizer, make_schedule, update_rule
 
 PARAMS = {
     "conv": {"kernel": jnp.full((3, 3, 2, 4), 0.5), "bias": jnp.full((4,), 0.5)},
@@ -53,7 +53,7 @@ def test_what_decays(decay_on, expected):
 
 
 def steps(config, grads, count=3):
-    optimizer = make_optimizer(config, optax.constant_schedule(config.learning_rate))
+    optimizer = update_rule(config, config.learning_rate)
     params, state = PARAMS, optimizer.init(PARAMS)
     for _ in range(count):
         updates, state = optimizer.update(grads, state, params)
@@ -63,7 +63,7 @@ def steps(config, grads, count=3):
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_sgd_is_torchs_rule(nesterov):
-    config = OptimizerConfig(learning_rate=0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.01)
+    config = Sgd(learning_rate=0.1, momentum=0.9, nesterov=nesterov, weight_decay=0.01)
     grads = jax.tree.map(jnp.ones_like, PARAMS)
     got = steps(config, grads)
     for name, decay in (("kernel", 0.01), ("bias", 0.0)):
@@ -76,7 +76,7 @@ def test_sgd_is_torchs_rule(nesterov):
 
 
 def test_rmsprop_is_tensorflows_rule():
-    config = OptimizerConfig(name="rmsprop", learning_rate=0.1, momentum=0.9, decay=0.9, epsilon=1.0, weight_decay=0.0)
+    config = RmsProp(learning_rate=0.1, momentum=0.9, decay=0.9, epsilon=1.0, weight_decay=0.0)
     got = steps(config, jax.tree.map(lambda x: jnp.full_like(x, 2.0), PARAMS))
     w, square, v = 0.5, 1.0, 0.0
     for _ in range(3):
@@ -87,14 +87,26 @@ def test_rmsprop_is_tensorflows_rule():
 
 
 def test_adamw_decays_kernels_only():
-    config = OptimizerConfig(name="adamw", learning_rate=0.1, decay=0.999, epsilon=1e-8, weight_decay=0.1)
+    config = AdamW(learning_rate=0.1, weight_decay=0.1)
     got = steps(config, jax.tree.map(jnp.zeros_like, PARAMS), count=1)
     np.testing.assert_allclose(got["conv"]["kernel"], 0.5 * (1 - 0.1 * 0.1), rtol=1e-6)
     np.testing.assert_allclose(got["conv"]["bias"], 0.5, rtol=1e-6)
 
 
 def test_clipping_bounds_the_global_norm():
-    config = OptimizerConfig(learning_rate=1.0, momentum=0.0, weight_decay=0.0, clip_norm=1.0)
+    config = Sgd(learning_rate=1.0, momentum=0.0, weight_decay=0.0, clip_norm=1.0)
     got = steps(config, jax.tree.map(jnp.ones_like, PARAMS), count=1)
     moved = jax.tree.map(lambda a, b: a - b, PARAMS, got)
     np.testing.assert_allclose(optax.tree.norm(moved), 1.0, rtol=1e-5)
+
+
+def test_equal_update_rules_are_one_object_whose_learning_rate_is_in_its_state():
+    arguments = (Sgd(learning_rate=0.5), ScheduleConfig(name="cosine"), 10.0, 4)
+    optimizer = make_optimizer(*arguments)
+    assert optimizer is make_optimizer(*arguments)
+    assert optimizer is not make_optimizer(Sgd(learning_rate=0.25), *arguments[1:])
+    _, state = optimizer.update(PARAMS, optimizer.init(PARAMS), PARAMS)
+    _, state = optimizer.update(PARAMS, state, PARAMS)
+    np.testing.assert_allclose(
+        state.hyperparams["learning_rate"], make_schedule(arguments[1], 0.5, 10.0, 4)(1), rtol=1e-6
+    )

@@ -1,6 +1,7 @@
-"""Runs that start from published weights."""
+"""From recipes to tasks, those that start from published weights among them."""
 
 import dataclasses
+import sys
 
 import jax
 import numpy as np
@@ -9,18 +10,19 @@ import pytest
 import cnn_evolution as ce
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.pixels import Pixels
-from cnn_evolution.training import run
-from cnn_evolution.training.loop import train
-from cnn_evolution.training.recipe import DataConfig, ModelConfig, OptimizerConfig, Recipe
+from cnn_evolution.recipes import AugmentConfig, DataConfig, ModelConfig, Recipe, Sgd, build, train
+from cnn_evolution.training import ColourNoise, CutMix, Mixup, OneOf, RunOptions
+from cnn_evolution.training.fit import initial_state
 from cnn_evolution.weights import save_state_dict
 from cnn_evolution.weights.pretrained import find_weights
 
+BUILD = sys.modules["cnn_evolution.recipes.build"]
 RECIPE = Recipe(
     model=ModelConfig(name="se_resnet18"),
     data=DataConfig(dataset="mini_ilsvrc/tiny", size=16, evaluation_resize=16, pixels="centred"),
     ema_decay=0.9,
 )
-OPTIONS = run.RunOptions(log_every=1)
+OPTIONS = RunOptions(log_every=1)
 
 
 def with_model(**fields):
@@ -40,28 +42,28 @@ def published(tmp_path_factory):
 
 def test_a_run_starts_from_the_weights_with_a_new_head_and_their_scale_of_pixels(published):
     variables, path = published
-    prepared = run.prepare(with_model(pretrained=str(path)), OPTIONS)
-    state = prepared.init()
+    task = build(with_model(pretrained=str(path)))
+    state = initial_state(task)
     weights = find_weights("se_resnet18")
-    assert prepared.pixels == Pixels(weights.mean, weights.std)  # not "centred", as the recipe says
+    assert task.pixels == Pixels(weights.mean, weights.std)  # not "centred", as the recipe says
     assert jax.tree.all(jax.tree.map(np.array_equal, state.ema_params, state.params))
     body, theirs = dict(state.params), dict(variables["params"])
     assert body.pop("fc")["kernel"].shape == (512, 100) and theirs.pop("fc")["kernel"].shape == (512, 1000)
     assert jax.tree.all(jax.tree.map(np.array_equal, body, theirs))
-    assert jax.tree.all(jax.tree.map(np.array_equal, state.batch_stats, dict(variables["batch_stats"])))
+    assert jax.tree.all(jax.tree.map(np.array_equal, state.model_state["batch_stats"], dict(variables["batch_stats"])))
 
 
 def test_weights_do_not_fit_a_narrow_network(published):
     narrow = with_model(pretrained=str(published[1]), width=0.125)
     with pytest.raises(ValueError, match=r"do not fit this run's network in \d+ arrays.*expected model\.width 1"):
-        run.prepare(narrow, OPTIONS).init()
+        build(narrow)
 
 
 def test_a_resumed_run_does_not_load_again(tmp_path, monkeypatch):
     recipe = dataclasses.replace(
         with_model(name="alexnet", width=0.0625, initialisation="he", pretrained="timm"),
         data=dataclasses.replace(RECIPE.data, size=40, evaluation_resize=44),
-        optimizer=OptimizerConfig(learning_rate=1e-6),
+        optimizer=Sgd(learning_rate=1e-6),
         epochs=0.02,  # one step
         batch_size=32,
     )
@@ -71,19 +73,19 @@ def test_a_resumed_run_does_not_load_again(tmp_path, monkeypatch):
         loads.append(arguments["source"])
         return model.init(jax.random.key(7), np.zeros((1, 40, 40, 3)))
 
-    monkeypatch.setattr(run, "find_weights", lambda *_, **__: find_weights("se_resnet18"))
-    monkeypatch.setattr(run, "load_pretrained", load)
+    monkeypatch.setattr(BUILD, "find_weights", lambda *_, **__: find_weights("se_resnet18"))
+    monkeypatch.setattr(BUILD, "load_pretrained", load)
     result = train(recipe, tmp_path, OPTIONS)
-    assert result.config["recipe"]["model"]["pretrained"] == "timm" and len(read_lines(tmp_path / "metrics.jsonl")) == 1
+    assert result.config["task"]["model"]["pretrained"] == "timm" and len(read_lines(tmp_path / "metrics.jsonl")) == 1
     (tmp_path / "results.jsonl").unlink()
     assert train(recipe, tmp_path, OPTIONS) == result
     assert loads == ["timm"]
 
 
-def test_a_missing_file_is_named_and_the_directory_is_free_for_another_recipe(tmp_path):
+def test_a_missing_file_is_named_and_the_directory_is_free_for_another_task(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no weights file .*none\.npz"):
         train(with_model(pretrained=str(tmp_path / "none.npz")), tmp_path / "run", OPTIONS)
-    assert not (tmp_path / "run" / "recipe.json").exists()
+    assert not (tmp_path / "run" / "config.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -98,3 +100,27 @@ def test_weights_that_there_are_not_are_named_before_anything_is_written(tmp_pat
     with pytest.raises(ValueError, match=message):
         train(with_model(pretrained=pretrained), tmp_path / "run", OPTIONS)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "operations"),
+    [
+        (AugmentConfig(), ()),
+        (AugmentConfig(pca_noise=0.1, mixup=0.2), (ColourNoise(0.1), Mixup(0.2))),
+        (AugmentConfig(pca_noise=0.1, mixup=0.2, cutmix=1.0), (ColourNoise(0.1), OneOf((Mixup(0.2), CutMix(1.0))))),
+    ],
+)
+def test_augmentation_of_batches_becomes_operations(config, operations):
+    assert build(dataclasses.replace(RECIPE, augment=config)).batch_operations == operations
+
+
+def test_synchronised_statistics_reach_the_model_that_is_trained_and_networks_without_any_take_no_notice():
+    synchronised = dataclasses.replace(RECIPE, batch_statistics="synchronised")
+    task = build(synchronised)
+    assert (task.model.axis_name, task.loss.model.axis_name) == (None, "batch")
+    plain = dataclasses.replace(
+        synchronised,
+        model=ModelConfig(name="alexnet", width=0.0625),
+        data=dataclasses.replace(RECIPE.data, size=40, evaluation_resize=40),
+    )
+    assert build(plain).loss.model == build(plain).model

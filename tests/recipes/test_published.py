@@ -6,9 +6,9 @@ import pytest
 
 from cnn_evolution.catalogue import list_models, model_info
 from cnn_evolution.data import CenterCrop
-from cnn_evolution.training.optimizer import make_optimizer, make_schedule
-from cnn_evolution.training.published_recipes import published_recipe, published_recipes
-from cnn_evolution.training.run import build_model, train_crop
+from cnn_evolution.recipes import published_recipe, published_recipes
+from cnn_evolution.recipes.build import build_model, crop_of
+from cnn_evolution.recipes.optimizer import make_schedule, update_rule
 
 RECIPES = published_recipes()
 TRAINING_IMAGES = {"imagenet2012": 1_281_167, "cifar10": 50_000}
@@ -58,7 +58,7 @@ def test_a_recipe_is_of_its_network_on_the_data_set_and_at_the_size_it_was_publi
 def test_the_network_and_its_crops_can_be_built(name):
     recipe = RECIPES[name]
     assert build_model(recipe, model_info(name).num_classes).num_classes == model_info(name).num_classes
-    assert train_crop(recipe).size == recipe.data.size
+    assert crop_of(recipe).size == recipe.data.size
     assert CenterCrop(size=recipe.data.size, resize=recipe.data.evaluation_resize).size == recipe.data.size
 
 
@@ -82,7 +82,7 @@ def test_the_rate_starts_at_its_peak_and_ends_at_less_than_a_third_of_it(name):
 @pytest.mark.parametrize("name", {r.optimizer: name for name, r in RECIPES.items()}.values())
 def test_the_optimizer_can_be_built_and_steps_against_the_gradient(name):
     params = {"kernel": jnp.ones((3, 3, 4, 8)), "bias": jnp.zeros(8)}
-    optimizer = make_optimizer(RECIPES[name].optimizer, schedule(name))
+    optimizer = update_rule(RECIPES[name].optimizer, schedule(name))
 
     @jax.jit
     def step(params):

@@ -1,12 +1,12 @@
 """Learning-rate schedules and optimisers, built from a recipe with optax."""
 
-import math
+import functools
 from typing import Any
 
 import jax
 import optax
 
-from cnn_evolution.training.recipe import OptimizerConfig, ScheduleConfig
+from cnn_evolution.recipes.config import AdamW, Optimizer, RmsProp, ScheduleConfig, Sgd
 
 
 def make_schedule(config: ScheduleConfig, peak: float, steps_per_epoch: float, steps: int) -> optax.Schedule:
@@ -42,7 +42,7 @@ def make_schedule(config: ScheduleConfig, peak: float, steps_per_epoch: float, s
 
 
 def decayed(params: Any, decay_on: str) -> Any:
-    """A tree like `params` that is True where weight decay applies (see `OptimizerConfig.decay_on`)."""
+    """A tree like `params` that is True where weight decay applies (see `Sgd.decay_on`)."""
 
     def applies(path: Any, leaf: jax.Array) -> bool:
         if decay_on == "all":
@@ -55,25 +55,24 @@ def decayed(params: Any, decay_on: str) -> Any:
     return jax.tree_util.tree_map_with_path(applies, params)
 
 
-def make_optimizer(config: OptimizerConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """The update rule with its schedule.
+def update_rule(config: Optimizer, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """One step at a learning rate.
 
     SGD multiplies by the learning rate after the momentum, as torch does; the rule in Krizhevsky et al. 2012 multiplies
-    before, which differs only in the steps after the rate changes. RMSProp is TensorFlow's: squared gradients start at
-    1 and epsilon is inside the square root.
+    before, which differs only in the steps after the rate changes.
     """
 
     def mask(params: Any) -> Any:
         return decayed(params, config.decay_on)
 
-    clip = optax.clip_by_global_norm(config.clip_norm or math.inf) if config.clip_norm else optax.identity()
+    clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
     decay = optax.add_decayed_weights(config.weight_decay, mask) if config.weight_decay else optax.identity()
-    match config.name:
-        case "sgd":
-            return optax.chain(clip, decay, optax.sgd(schedule, config.momentum or None, config.nesterov))
-        case "rmsprop":
+    match config:
+        case Sgd():
+            return optax.chain(clip, decay, optax.sgd(learning_rate, config.momentum or None, config.nesterov))
+        case RmsProp():
             rule = optax.rmsprop(
-                schedule,
+                learning_rate,
                 config.decay,
                 config.epsilon,
                 initial_scale=1.0,
@@ -81,8 +80,17 @@ def make_optimizer(config: OptimizerConfig, schedule: optax.Schedule) -> optax.G
                 momentum=config.momentum or None,
             )
             return optax.chain(clip, decay, rule)
-        case "adamw":
+        case AdamW():
             rule = optax.adamw(
-                schedule, config.momentum, config.decay, config.epsilon, weight_decay=config.weight_decay, mask=mask
+                learning_rate, config.b1, config.b2, config.epsilon, weight_decay=config.weight_decay, mask=mask
             )
             return optax.chain(clip, rule)
+
+
+@functools.lru_cache(maxsize=64)
+def make_optimizer(
+    config: Optimizer, schedule: ScheduleConfig, steps_per_epoch: float, steps: int
+) -> optax.GradientTransformation:
+    """The update rule with its schedule; the same one for equal arguments, so that tasks share a compiled step."""
+    rates = make_schedule(schedule, config.learning_rate, steps_per_epoch, steps)
+    return optax.inject_hyperparams(lambda learning_rate: update_rule(config, learning_rate))(learning_rate=rates)

@@ -1,0 +1,130 @@
+"""From a recipe, which names things, to a task, which holds them."""
+
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
+
+from cnn_evolution.catalogue import create_model, model_info
+from cnn_evolution.data import CenterCrop, FixedScaleCrop, InceptionCrop, ScaleJitterCrop, TrainingCrop, open_source
+from cnn_evolution.pixels import Pixels
+from cnn_evolution.recipes.config import AugmentConfig, Recipe, to_dict
+from cnn_evolution.recipes.optimizer import make_optimizer
+from cnn_evolution.training.augment import BatchOperation, ColourNoise, CutMix, Mixup, OneOf
+from cnn_evolution.training.objective import cross_entropy
+from cnn_evolution.training.task import Task
+from cnn_evolution.weights.pretrained import find_weights, load_pretrained, parse_pretrained
+
+
+def build(recipe: Recipe, *, data_dir: Path | None = None, load: bool = True) -> Task:
+    """The task that a recipe describes, of which it is the `config`.
+
+    Args:
+      recipe: What to do.
+      data_dir: Where prepared data sets lie; None for the default place.
+      load: Load the published weights that the recipe starts from. A run that continues from a checkpoint needs none;
+        what the task would start from is then its network's own initialisation.
+
+    Raises:
+      ValueError: A name is unknown, or a part of the recipe does not fit another; says which value and what would fit.
+      FileNotFoundError: The data set, or a file of weights, is not there.
+      OSError, ModuleNotFoundError: As `load_pretrained`.
+    """
+    data, name = recipe.data, recipe.model.name
+    build_model(recipe, 1)  # a wrong model is the cheapest mistake to find, so it is looked for before the data
+    pixels, crop = pixels_of(recipe), crop_of(recipe)
+    train = open_source(data.dataset, data.train_split, data_dir=data_dir)
+    evaluation = open_source(data.dataset, data.evaluation_split, data_dir=data_dir)
+    model = build_model(recipe, train.num_classes)
+    steps_per_epoch = len(train) / recipe.batch_size
+    steps = max(1, round(recipe.epochs * steps_per_epoch))
+    return Task(
+        name=name,
+        model=model,
+        train=train,
+        evaluation=evaluation,
+        crop=crop,
+        evaluation_crop=CenterCrop(size=data.size, resize=data.evaluation_resize),
+        pixels=pixels,
+        batch_operations=operations_of(recipe.augment),
+        objective=cross_entropy(model, recipe.label_smoothing, recipe.aux_weight),
+        optimizer=make_optimizer(recipe.optimizer, recipe.schedule, steps_per_epoch, steps),
+        steps=steps,
+        batch_size=recipe.batch_size,
+        accumulate_steps=recipe.accumulate_steps,
+        ema_decay=recipe.ema_decay,
+        # Without batch normalisation there is nothing to tell.
+        batch_statistics=recipe.batch_statistics if hasattr(model, "axis_name") else "per_replica",
+        init=_pretrained(recipe, model, train.num_classes) if load and recipe.model.pretrained else None,
+        seed=recipe.seed,
+        config=to_dict(recipe),
+    )
+
+
+def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
+    """The recipe's network, in its small-image form if the images are small.
+
+    Raises:
+      ValueError: As `create_model`.
+    """
+    return create_model(
+        recipe.model.name,
+        num_classes=num_classes,
+        dtype=jnp.dtype(recipe.dtype),
+        width=recipe.model.width,
+        input_size=recipe.data.size,
+        **recipe.model.options(),
+    )
+
+
+def crop_of(recipe: Recipe) -> TrainingCrop:
+    """The recipe's random crop."""
+    size, config = recipe.data.size, recipe.augment
+    match config.crop:
+        case "fixed_scale":
+            return FixedScaleCrop(size=size, resize=config.resize, flip=config.flip)
+        case "scale_jitter":
+            return ScaleJitterCrop(size=size, low=config.resize, high=config.resize_high, flip=config.flip)
+        case "inception":
+            return InceptionCrop(size=size, area=(config.min_area, 1.0), flip=config.flip)
+
+
+def operations_of(config: AugmentConfig) -> tuple[BatchOperation, ...]:
+    """The recipe's augmentation of whole batches."""
+    noise = (ColourNoise(config.pca_noise),) if config.pca_noise else ()
+    mixing = (*((Mixup(config.mixup),) if config.mixup else ()), *((CutMix(config.cutmix),) if config.cutmix else ()))
+    return (*noise, OneOf(mixing)) if len(mixing) > 1 else (*noise, *mixing)
+
+
+def pixels_of(recipe: Recipe) -> Pixels:
+    """The scale of the pixels that the recipe asks for, or that published weights were trained on.
+
+    Raises:
+      ValueError: There are no such weights.
+    """
+    spec = model_info(recipe.model.name)
+    if recipe.model.pretrained is not None:
+        choice = parse_pretrained(recipe.model.pretrained)
+        weights = find_weights(recipe.model.name, source=choice.source, tag=choice.tag)
+        return Pixels(weights.mean, weights.std)
+    return Pixels(spec.mean, (1 / 255,) * 3 if recipe.data.pixels == "centred" else spec.std)
+
+
+def _pretrained(recipe: Recipe, model: nn.Module, num_classes: int) -> dict[str, Any]:
+    """Published weights for these classes, checked against this recipe's network."""
+    key, size, name = jax.random.key(recipe.seed), recipe.data.size, recipe.model.name
+    text = str(recipe.model.pretrained)
+    variables = load_pretrained(name, num_classes=num_classes, key=key, **parse_pretrained(text)._asdict())
+    abstract = jax.eval_shape(model.init, key, jnp.zeros((1, size, size, 3)))
+    own, theirs = flatten_dict(abstract, sep="/"), flatten_dict(variables, sep="/")
+    other = [name for name in own | theirs if jnp.shape(own.get(name)) != jnp.shape(theirs.get(name))]
+    if other:
+        raise ValueError(
+            f"the weights of {text!r} do not fit this run's network in {len(other)} arrays, the first of them "
+            f"{other[0]}; expected model.width 1 and, for fully connected layers after a map, images of "
+            f"{model_info(name).input_size} pixels"
+        )
+    return variables

@@ -1,0 +1,114 @@
+"""What a run is a run of, as JSON: stored once in its directory, and compared with what is asked of it later."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from cnn_evolution.files import write_whole
+from cnn_evolution.training.checkpoint import has_checkpoint
+from cnn_evolution.training.task import Task
+
+FILE = "config.json"
+
+
+def identity(task: Task) -> dict[str, Any]:
+    """The task's `config`, or a description of its fields, and a hash of what is frozen.
+
+    Raises:
+      ValueError: `config` is no JSON.
+    """
+    config = described(task) if task.config is None else task.config
+    try:
+        return json.loads(json.dumps({"task": config, "frozen": tree_hash(task.frozen)}, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the task's config cannot be stored as JSON: {error}") from error
+
+
+def described(value: Any) -> Any:
+    """Dataclasses, Flax modules among them, by their fields; functions by their names; no arrays and no sources."""
+    left_out: tuple[str, ...] = ()
+    if isinstance(value, Task):
+        left_out = ("train", "evaluation", "init", "frozen", "config", "optimizer")
+    elif isinstance(value, nn.Module):
+        left_out = ("parent", "name")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {
+            f.name: described(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name not in left_out
+        }
+        return {"type": type(value).__qualname__, **fields}
+    if isinstance(value, functools.partial):
+        return {"type": described(value.func), "arguments": described(value.args), **described(value.keywords)}
+    if isinstance(value, Mapping):
+        return {str(key): described(one) for key, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [described(one) for one in value]
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return str(getattr(value, "__qualname__", type(value).__qualname__))
+
+
+def tree_hash(tree: Any) -> str | None:
+    """A hash of the names, types, shapes and values of a tree's arrays; None for an empty tree."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    digest = hashlib.sha256()
+    for path, leaf in leaves:
+        array = np.asarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()[:16] if leaves else None
+
+
+def check_same(ours: Mapping[str, Any], run_dir: Path) -> None:
+    """Raises ValueError if the directory holds a run of something else; names the fields that differ."""
+    try:
+        theirs = read_identity(run_dir)
+    except FileNotFoundError:
+        return
+    if lines := differences(ours, theirs):
+        raise ValueError(
+            f"{run_dir} holds a run of another task; choose another directory, or the same task again. "
+            "They differ in (yours against that run's): " + "; ".join(lines)
+        )
+
+
+def read_identity(run_dir: Path) -> dict[str, Any]:
+    """What a directory's run is of.
+
+    Raises:
+      FileNotFoundError: The directory holds no run.
+      ValueError: It holds a run of an older version.
+    """
+    path = run_dir / FILE
+    if path.exists():
+        return json.loads(path.read_text())
+    if has_checkpoint(run_dir / "checkpoints") or (run_dir / "recipe.json").exists():
+        raise ValueError(
+            f"{run_dir} holds a run of an older version, without {FILE}, whose checkpoints cannot be read; "
+            "choose another directory"
+        )
+    raise FileNotFoundError(f"{run_dir} holds no run (it has no {FILE})")
+
+
+def save(ours: Mapping[str, Any], run_dir: Path) -> None:
+    """Stores what a run is of."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_whole(run_dir / FILE, (json.dumps(ours, indent=2) + "\n").encode())
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") -> list[str]:
+    """The fields in which two nested mappings differ, as `"optimizer.learning_rate: 0.1 against 0.2"`."""
+    lines: list[str] = []
+    for name in {**ours, **theirs}:
+        a, b = ours.get(name, "nothing"), theirs.get(name, "nothing")
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            lines += differences(a, b, f"{path}{name}.")
+        elif a != b:
+            lines.append(f"{path}{name}: {a!r} against {b!r}")
+    return lines
