@@ -4,6 +4,7 @@ State goes in and comes out replicated without a device axis, so the same arrays
 hosts; batches are split along their first axis. `jax.shard_map` could replace `jax.pmap` here and nowhere else.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +14,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 AXIS = "batch"
 
 
+@functools.lru_cache(maxsize=16)
 def map_step(step: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
     """Maps `(state, batch, constants) -> (state, metrics)` over the local devices; the state that goes in is donated.
 
-    What comes out must be equal on every replica.
+    What comes out must be equal on every replica. An equal step is mapped once, so it is compiled once.
     """
     return jax.pmap(step, axis_name=AXIS, in_axes=(None, 0, None), out_axes=(None, None), donate_argnums=0)
 
@@ -48,8 +50,12 @@ def to_global(state: Any) -> Any:
     )
 
 
-def check_batch_size(batch_size: int, accumulate_steps: int = 1) -> None:
-    """Raises ValueError unless every device gets an equal, whole share of a batch."""
+def device_shares(batch_size: int, accumulate_steps: int = 1) -> tuple[int, int]:
+    """The number of local devices, and the rows of a batch that each of them gets.
+
+    Raises:
+      ValueError: A batch does not divide over all devices, in so many parts each.
+    """
     devices = jax.device_count()
     if batch_size % (devices * accumulate_steps):
         unit = devices * accumulate_steps
@@ -59,6 +65,7 @@ def check_batch_size(batch_size: int, accumulate_steps: int = 1) -> None:
             + (f" in {accumulate_steps} parts" if accumulate_steps > 1 else "")
             + f"; the nearest size that does is {nearest}"
         )
+    return jax.local_device_count(), batch_size // devices
 
 
 def split_over_devices(batch: Any) -> Any:

@@ -20,7 +20,7 @@ from cnn_evolution.data import ImageSource, open_source
 from cnn_evolution.evaluation.errors import evaluate_errors
 from cnn_evolution.evaluation.pretrained import pretrained_classifier
 from cnn_evolution.evaluation.results import Result, append_result, make_result, read_results
-from cnn_evolution.parallel import check_batch_size
+from cnn_evolution.parallel import device_shares
 from cnn_evolution.weights.pretrained import PretrainedWeights, find_weights, pretrained_weights
 from experiments import command_line
 from experiments.compilation_cache import Compiling
@@ -58,7 +58,7 @@ class Arguments(Compiling):
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate_pretrained", description=__doc__)
     arguments.keep_programs()
-    check_batch_size(arguments.batch_size)
+    device_shares(arguments.batch_size)
     chosen = choose(arguments)
     if arguments.path is not None and len(chosen) > 1:
         raise ValueError(f"--path is the file of one network, but {arguments.pattern!r} names {len(chosen)}")

@@ -130,7 +130,7 @@ def trained_network(arguments: Arguments) -> Network:
     if arguments.run is not None:
         task, state = load_run(arguments.run, data_dir=arguments.data_dir, start=True)
         origin = f"trained on {task.train.name} ({arguments.run.name})"
-        return Network(as_classifier(task, state), origin, initial_state(task).variables())
+        return Network(as_classifier(task, state, {}), origin, initial_state(task).variables())
     if arguments.pretrained or arguments.weights is not None:
         known = find_weights(arguments.name, source=arguments.source)
         return Network(pretrained_classifier(known, path=arguments.weights), f"{known.source}'s weights")
@@ -139,7 +139,7 @@ def trained_network(arguments: Arguments) -> Network:
     train(recipe, directory, data_dir=arguments.data_dir)
     task, state = load_run(directory, data_dir=arguments.data_dir)
     origin = f"trained on {task.train.name}, epochs: {arguments.epochs:g}"
-    return Network(as_classifier(task, state), origin, initial_state(task).variables(), "change")
+    return Network(as_classifier(task, state, {}), origin, initial_state(task).variables(), "change")
 
 
 def read_image(arguments: Arguments) -> Encoded:

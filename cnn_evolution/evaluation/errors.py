@@ -11,7 +11,7 @@ from jax import Array, lax
 
 from cnn_evolution.data import ImageSource, evaluation_batches, present
 from cnn_evolution.evaluation.classifier import Classifier, Prediction
-from cnn_evolution.parallel import AXIS, check_batch_size, map_count, map_prediction, replicated, split_over_devices
+from cnn_evolution.parallel import AXIS, device_shares, map_count, map_prediction, replicated, split_over_devices
 from cnn_evolution.pixels import Pixels, normalise
 
 
@@ -90,7 +90,7 @@ def evaluate_errors(
     """
     if not classifiers:
         raise ValueError("an evaluation needs at least one network")
-    check_batch_size(batch_size)
+    device_shares(batch_size)
     crops = list(dict.fromkeys(one.crop for one in classifiers))
     streams: list[Iterator[Mapping[str, Any]]] = [
         evaluation_batches(

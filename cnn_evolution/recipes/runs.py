@@ -10,7 +10,7 @@ from cnn_evolution.recipes.build import build
 from cnn_evolution.recipes.config import Recipe, from_dict
 from cnn_evolution.training.checkpoint import has_checkpoint
 from cnn_evolution.training.fit import as_classifier, fit, load
-from cnn_evolution.training.identity import read_identity
+from cnn_evolution.training.identity import identity, read_identity
 from cnn_evolution.training.state import TrainState
 from cnn_evolution.training.task import RunOptions, Task
 
@@ -67,6 +67,6 @@ def evaluate_runs(
     if len(datasets) > 1:
         raise ValueError(f"an ensemble needs runs on one data set; these are on {' and '.join(map(repr, datasets))}")
     source = open_source(first.evaluation.name, split, data_dir=data_dir) if split else first.evaluation
-    networks = [as_classifier(task, state) for task, state in loaded]
+    networks = [as_classifier(task, state, identity(task)) for task, state in loaded]
     errors = evaluate_errors(networks, source, batch_size=batch_size or first.batch_size, workers=workers)
     return make_result(networks, source, errors, {"runs": [network.config for network in networks]})

@@ -1,10 +1,11 @@
 """The training loop: from a task and a directory to a trained, evaluated network."""
 
+import contextlib
+import dataclasses
 import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,29 @@ from cnn_evolution.data import check_operations, train_batches
 from cnn_evolution.evaluation.classifier import Classifier, Logits
 from cnn_evolution.evaluation.errors import evaluate_errors, predictor
 from cnn_evolution.evaluation.results import Result, append_result, make_result, read_results, summary
+from cnn_evolution.files import write_whole
 from cnn_evolution.jsonl import append_line, read_lines
-from cnn_evolution.parallel import check_batch_size, replicated, split_over_devices, to_global
-from cnn_evolution.training import identity
+from cnn_evolution.parallel import device_shares, map_step, replicated, split_over_devices, to_global
+from cnn_evolution.training.augment import Batch
 from cnn_evolution.training.checkpoint import Checkpoints, load_state, open_checkpoints
+from cnn_evolution.training.identity import FILE, as_json, check_same, identity, read_identity
 from cnn_evolution.training.metrics import MetricsWriter
 from cnn_evolution.training.state import TrainState, start_state
-from cnn_evolution.training.step import Step, mapped_train_step
+from cnn_evolution.training.step import Step, train_step
 from cnn_evolution.training.task import RunOptions, Task
 
 
 class Interrupted(KeyboardInterrupt):
     """The run was asked to stop, has saved a checkpoint, and goes on when it is started again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Where and how a task is done, and its identity."""
+
+    directory: Path
+    options: RunOptions
+    config: dict[str, Any]
 
 
 def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> Result:
@@ -46,29 +58,18 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
         or written; or the directory holds a run of another task.
       Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
     """
-    run_dir, options = Path(run_dir), options or RunOptions()
-    config = identity.identity(task)
-    identity.check_same(config, run_dir)
-    step = check(task)
-    if (result := finished_result(task, run_dir)) is not None:
+    run = Run(Path(run_dir), options or RunOptions(), identity(task))
+    check_same(run.config, run.directory)
+    if (result := _finished(task, run)) is not None:
         return result
-    first = jax.process_index() == 0
-    with open_checkpoints(run_dir / "checkpoints") as checkpoints:
-        template, _, constants = step_arguments(task)
+    mapped, (template, _, constants) = check(task)
+    if jax.process_index() == 0:
+        run.directory.mkdir(parents=True, exist_ok=True)
+        write_whole(run.directory / FILE, as_json(run.config))
+    with open_checkpoints(run.directory / "checkpoints") as checkpoints:
         restored = checkpoints.restore(template)
         state = initial_state(task) if restored is None else restored
-        start = int(state.step)
-        if first:
-            identity.save(config, run_dir)
-            _forget_after(run_dir / "metrics.jsonl", start)
-        writer = MetricsWriter(run_dir, task.steps, start, task.batch_size, active=first)
-        try:
-            if restored is not None:
-                writer.say(f"continues after step {start} of {task.steps}")
-            state = _train(task, step, constants, state, options, checkpoints, writer, run_dir)
-        finally:
-            writer.close()
-        return _evaluate(task, state, run_dir, options, say=writer.say)
+        return _train(task, mapped, state, constants, run, checkpoints)
 
 
 def evaluate(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> Result:
@@ -78,9 +79,8 @@ def evaluate(task: Task, run_dir: Path | str, options: RunOptions | None = None)
       ValueError: The directory holds a run of another task, or the parts of the task do not fit one another.
       FileNotFoundError: It holds no run, or a run without a checkpoint.
     """
-    run_dir = Path(run_dir)
-    identity.read_identity(run_dir)
-    return _measure(task, load(task, run_dir), options or RunOptions())
+    run = Run(Path(run_dir), options or RunOptions(), identity(task))
+    return _measure(task, load(task, run.directory), run)
 
 
 def load(task: Task, run_dir: Path) -> TrainState:
@@ -89,47 +89,40 @@ def load(task: Task, run_dir: Path) -> TrainState:
     Raises:
       ValueError, FileNotFoundError: As `evaluate`.
     """
-    identity.check_same(identity.identity(task), run_dir)
-    return load_state(run_dir / "checkpoints", step_arguments(task)[0])
+    read_identity(run_dir)
+    check_same(identity(task), run_dir)
+    return load_state(run_dir / "checkpoints", state_template(task))
 
 
-def check(task: Task) -> Step:
-    """The step over the local devices, once everything that a run computes has been traced.
+def check(task: Task) -> tuple[Step, tuple[TrainState, Batch, dict[str, Any]]]:
+    """Traces everything that a run computes.
+
+    Returns:
+      The step over the local devices, and what it takes: shapes, types and places of the state, shapes and types of a
+      batch, and the constants themselves.
 
     Raises:
       ValueError: The parts of the task do not fit one another or the devices.
     """
-    check_batch_size(task.batch_size, task.accumulate_steps)
     check_operations(task.image_operations, task.crop.size)
-    num_classes = task.train.num_classes
-    step = mapped_train_step(
+    classes, state = task.train.num_classes, state_template(task)
+    step = train_step(
         task.loss,
         task.optimizer,
         task.pixels,
-        num_classes,
+        classes,
         task.batch_operations,
         task.accumulate_steps,
         task.ema_decay,
     )
-    state, batch, constants = step_arguments(task)
-    jax.eval_shape(step, state, batch, constants)
-    predict = predictor(task.predict or Logits(task.model), task.pixels, num_classes)
-    jax.eval_shape(predict, state.variables(), batch["image"], task.frozen)
-    return step
-
-
-def step_arguments(task: Task) -> tuple[TrainState, dict[str, jax.ShapeDtypeStruct], dict[str, Any]]:
-    """Shapes, types and places of the state; shapes and types of a batch; what is constant throughout the run."""
-    state = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=replicated()),
-        jax.eval_shape(functools.partial(_start, task), jax.random.key(task.seed)),
-    )
-    share = (jax.local_device_count(), task.batch_size // jax.device_count())
-    batch = {
-        "image": jax.ShapeDtypeStruct((*share, task.crop.size, task.crop.size, 3), np.uint8),
-        "label": jax.ShapeDtypeStruct(share, np.int32),
-    }
-    return state, batch, {"seed": np.uint32(task.seed), "frozen": task.frozen}
+    predict = predictor(task.predict or Logits(task.model), task.pixels, classes)
+    share, mapped = device_shares(task.batch_size, task.accumulate_steps), map_step(step)
+    images = jax.ShapeDtypeStruct((*share, task.crop.size, task.crop.size, 3), np.uint8)
+    batch: Any = {"image": images, "label": jax.ShapeDtypeStruct(share, np.int32)}
+    constants = {"seed": np.uint32(task.seed), "frozen": task.frozen}
+    jax.eval_shape(mapped, state, batch, constants)
+    jax.eval_shape(predict, state.variables(), images, task.frozen)
+    return mapped, (state, batch, constants)
 
 
 def initial_state(task: Task) -> TrainState:
@@ -143,43 +136,46 @@ def initial_state(task: Task) -> TrainState:
     return compiled(functools.partial(start_state, optimizer=task.optimizer, ema=task.ema_decay > 0))(dict(task.init))
 
 
+def state_template(task: Task) -> TrainState:
+    """Shapes, types and places of a state."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=replicated()),
+        jax.eval_shape(functools.partial(_start, task), jax.random.key(task.seed)),
+    )
+
+
 def _start(task: Task, key: jax.Array) -> TrainState:
     return start_state(task.initial(key), task.optimizer, ema=task.ema_decay > 0)
 
 
-def as_classifier(task: Task, state: TrainState) -> Classifier:
-    """The network as evaluation uses it."""
+def as_classifier(task: Task, state: TrainState, config: dict[str, Any]) -> Classifier:
+    """The network as evaluation uses it; `config` is the task's identity."""
     return Classifier(
         name=task.name or type(task.model).__name__,
         model=task.model,
         pixels=task.pixels,
         variables=state.variables(),
         crop=task.test_crop,
-        config={"step": int(state.step), **identity.identity(task)},
+        config={"step": int(state.step), **config},
         predict=task.predict,
         frozen=task.frozen,
     )
 
 
-def finished_result(task: Task, run_dir: Path) -> Result | None:
+def _finished(task: Task, run: Run) -> Result | None:
     """The result after the last step if this run has come so far, else None."""
-    for result in reversed(read_results(run_dir)):
-        if result.config.get("step") == task.steps and result.split == task.evaluation.split:
+    for result in reversed(read_results(run.directory)):
+        if result.config == {"step": task.steps, **run.config} and result.split == task.evaluation.split:
             return result
     return None
 
 
 def _train(
-    task: Task,
-    train_step: Step,
-    constants: dict[str, Any],
-    state: TrainState,
-    options: RunOptions,
-    checkpoints: Checkpoints,
-    writer: MetricsWriter,
-    run_dir: Path,
-) -> TrainState:
-    start = int(state.step)
+    task: Task, mapped: Step, state: TrainState, constants: dict[str, Any], run: Run, checkpoints: Checkpoints
+) -> Result:
+    start, options, first = int(state.step), run.options, jax.process_index() == 0
+    if first:
+        _forget_after(run.directory / "metrics.jsonl", start)
     batches = train_batches(
         task.train,
         batch_size=task.batch_size,
@@ -196,10 +192,15 @@ def _train(
     checkpoint_steps = _steps(task, options.checkpoint_every)
     evaluation_steps = _steps(task, options.evaluate_every) if options.evaluate_every else task.steps
     before = None
-    numbered = zip(range(start + 1, task.steps + 1), writer.awaited(batches), strict=False)  # batches never end
-    with _stop_requests() as stop_requested:
-        for step, batch in numbered:
-            state, metrics = train_step(state, split_over_devices(batch), constants)
+    with contextlib.ExitStack() as stack:
+        writer = MetricsWriter(run.directory, task.steps, start, task.batch_size, active=first)
+        stack.callback(writer.close)
+        stop_requested = stack.enter_context(_stop_requests())
+        if start:
+            writer.say(f"continues after step {start} of {task.steps}")
+        awaited = writer.awaited(map(split_over_devices, batches))
+        for step, batch in zip(range(start + 1, task.steps + 1), awaited, strict=False):  # batches never end
+            state, metrics = mapped(state, batch, constants)
             # The devices start on this step while the last one's end is awaited, but never run further ahead.
             jax.block_until_ready(before)
             before = metrics
@@ -219,25 +220,26 @@ def _train(
                     f"stopped after step {step} of {task.steps}, which is saved; the same command continues from there"
                 )
             if step % evaluation_steps == 0 and not last:
-                _evaluate(task, state, run_dir, options, say=writer.say)
-    return state
+                _evaluate(task, state, run, writer.say)
+    return _evaluate(task, state, run, writer.say)
 
 
 def _steps(task: Task, epochs: float) -> int:
     return max(1, round(epochs * len(task.train) / task.batch_size))
 
 
-def _evaluate(task: Task, state: TrainState, run_dir: Path, options: RunOptions, say: Callable[[str], None]) -> Result:
-    result = _measure(task, state, options)
-    if jax.process_index() == 0:
-        append_result(run_dir, result)
+def _evaluate(task: Task, state: TrainState, run: Run, say: Callable[[str], None]) -> Result:
+    result = _measure(task, state, run)
     say(summary(result))
+    if jax.process_index() == 0:
+        append_result(run.directory, result)
     return result
 
 
-def _measure(task: Task, state: TrainState, options: RunOptions) -> Result:
-    classifier = as_classifier(task, state)
-    errors = evaluate_errors([classifier], task.evaluation, batch_size=task.batch_size, workers=options.workers)
+def _measure(task: Task, state: TrainState, run: Run) -> Result:
+    classifier = as_classifier(task, state, run.config)
+    workers = run.options.workers
+    errors = evaluate_errors([classifier], task.evaluation, batch_size=task.batch_size, workers=workers)
     return make_result([classifier], task.evaluation, errors, classifier.config)
 
 
@@ -251,7 +253,7 @@ def _forget_after(path: Path, step: int) -> None:
                 append_line(path, record)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _stop_requests() -> Iterator[Callable[[], bool]]:
     """While active, the first SIGINT or SIGTERM only raises a flag, so that the step in progress is finished and saved.
 

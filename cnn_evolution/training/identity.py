@@ -12,7 +12,6 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from cnn_evolution.files import write_whole
 from cnn_evolution.training.checkpoint import has_checkpoint
 from cnn_evolution.training.task import Task
 
@@ -66,12 +65,8 @@ def tree_hash(tree: Any) -> str | None:
 
 
 def check_same(ours: Mapping[str, Any], run_dir: Path) -> None:
-    """Raises ValueError if the directory holds a run of something else; names the fields that differ."""
-    try:
-        theirs = read_identity(run_dir)
-    except FileNotFoundError:
-        return
-    if lines := differences(ours, theirs):
+    """Raises ValueError if the directory has checkpoints of something else; names the fields that differ."""
+    if has_checkpoint(run_dir / "checkpoints") and (lines := differences(ours, read_identity(run_dir))):
         raise ValueError(
             f"{run_dir} holds a run of another task; choose another directory, or the same task again. "
             "They differ in (yours against that run's): " + "; ".join(lines)
@@ -96,10 +91,9 @@ def read_identity(run_dir: Path) -> dict[str, Any]:
     raise FileNotFoundError(f"{run_dir} holds no run (it has no {FILE})")
 
 
-def save(ours: Mapping[str, Any], run_dir: Path) -> None:
-    """Stores what a run is of."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    write_whole(run_dir / FILE, (json.dumps(ours, indent=2) + "\n").encode())
+def as_json(ours: Mapping[str, Any]) -> bytes:
+    """What is stored in a run's directory."""
+    return (json.dumps(ours, indent=2) + "\n").encode()
 
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") -> list[str]:

@@ -12,7 +12,7 @@ import optax
 from jax import Array, lax
 
 from cnn_evolution.data import present
-from cnn_evolution.parallel import AXIS, map_step
+from cnn_evolution.parallel import AXIS
 from cnn_evolution.pixels import Pixels, normalise, unit_range
 from cnn_evolution.training.augment import Batch, BatchOperation
 from cnn_evolution.training.objective import Objective
@@ -28,7 +28,15 @@ uint32, and `frozen`, what the objective reads besides.
 """
 
 
-def make_train_step(
+def train_step(*arguments: Any) -> Step:
+    """As `make_step`, but the same step for equal arguments, so that tasks share what is compiled of it."""
+    try:
+        return _shared_step(*arguments)
+    except TypeError:  # an objective of one's own that has no hash
+        return make_step(*arguments)
+
+
+def make_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     pixels: Pixels,
@@ -99,17 +107,7 @@ def make_train_step(
     return step
 
 
-@functools.lru_cache(maxsize=16)
-def _shared(*arguments: Any) -> Step:
-    return map_step(make_train_step(*arguments))
-
-
-def mapped_train_step(*arguments: Any) -> Step:
-    """`make_train_step` over the local devices; the same one, compiled once a shape, for equal arguments."""
-    try:
-        return _shared(*arguments)
-    except TypeError:  # an objective of one's own that has no hash
-        return _shared.__wrapped__(*arguments)
+_shared_step = functools.lru_cache(maxsize=16)(make_step)
 
 
 def prepare(

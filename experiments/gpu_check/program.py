@@ -15,7 +15,7 @@ from cnn_evolution.parallel import AXIS, replicated
 from cnn_evolution.recipes import ScheduleConfig, Sgd
 from cnn_evolution.recipes.optimizer import make_optimizer
 from cnn_evolution.training import Task
-from cnn_evolution.training.fit import check, step_arguments
+from cnn_evolution.training.fit import check
 from cnn_evolution.training.state import TrainState
 from experiments.contenders import Case
 
@@ -93,6 +93,6 @@ def program(case: Case) -> Program:
       ValueError: as `create_model`, or the batch does not divide over the devices.
     """
     task = task_of(case)
-    step: Any = check(task)
-    arguments = step_arguments(task)
+    step: Any
+    step, arguments = check(task)
     return Program(case, step.lower(*arguments), arguments)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from cnn_evolution.recipes import DataConfig, ModelConfig, Recipe, build, evaluate_runs, load_run, runs
-from cnn_evolution.training import identity
+from cnn_evolution.training.identity import FILE, as_json, identity
 
 RECIPE = Recipe(
     model=ModelConfig(name="vgg11", width=0.0625),
@@ -27,13 +27,13 @@ def test_nothing_to_evaluate_is_an_error():
 
 
 def test_a_run_without_a_checkpoint_cannot_be_evaluated(tmp_path):
-    identity.save(identity.identity(build(RECIPE)), tmp_path)
+    (tmp_path / FILE).write_bytes(as_json(identity(build(RECIPE))))
     with pytest.raises(FileNotFoundError, match="train the run first"):
         evaluate_runs([tmp_path])
 
 
 def test_a_run_of_no_recipe_is_said(tmp_path):
-    identity.save({"task": {"width": 3}, "frozen": None}, tmp_path)
+    (tmp_path / FILE).write_text('{"task": {"width": 3}, "frozen": null}')
     with pytest.raises(ValueError, match=r"holds no run of a recipe \(unknown recipe field width"):
         load_run(tmp_path)
 

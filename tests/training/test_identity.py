@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnn_evolution.training.augment import Mixup
-from cnn_evolution.training.identity import check_same, differences, identity, save
+from cnn_evolution.training.identity import FILE, as_json, check_same, differences, identity
 from tests.training.test_task import task
 
 
@@ -64,9 +64,11 @@ def test_a_config_that_is_no_json_is_an_error(config):
         identity(task(config=config))
 
 
-def test_another_task_in_a_directory_is_refused_by_its_fields(tmp_path):
+def test_another_task_in_a_directory_with_checkpoints_is_refused_by_its_fields(tmp_path):
     check_same(identity(task()), tmp_path / "new")
-    save(identity(task(config={"a": {"b": 1}})), tmp_path)
+    (tmp_path / FILE).write_bytes(as_json(identity(task(config={"a": {"b": 1}}))))
+    check_same(identity(task()), tmp_path)  # it has none, so nothing is lost
+    (tmp_path / "checkpoints" / "20").mkdir(parents=True)
     check_same(identity(task(config={"a": {"b": 1}})), tmp_path)
     with pytest.raises(ValueError, match=r"another task.*task\.a\.b: 2 against 1; task\.c: 3 against 'nothing'"):
         check_same(identity(task(config={"a": {"b": 2}, "c": 3})), tmp_path)

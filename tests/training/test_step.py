@@ -11,7 +11,7 @@ from cnn_evolution.pixels import NORMALISATIONS
 from cnn_evolution.training.augment import ColourNoise, CutMix, Mixup, OneOf
 from cnn_evolution.training.objective import cross_entropy
 from cnn_evolution.training.state import start_state
-from cnn_evolution.training.step import make_train_step, mapped_train_step
+from cnn_evolution.training.step import make_step, train_step
 
 PIXELS = NORMALISATIONS["imagenet"]
 SGD = optax.sgd(0.1, 0.9)
@@ -53,7 +53,7 @@ def run(batches, model=None, devices=2, objective=None, seed=0, frozen=None, opt
     """The state and the last metrics after a step on each batch."""
     model = model or Network()
     state = start(model, options.get("ema_decay", 0) > 0, optimizer)
-    step = make_train_step(objective or cross_entropy(model), optimizer, PIXELS, 5, **options)
+    step = make_step(objective or cross_entropy(model), optimizer, PIXELS, 5, **options)
     if devices == 2:
         mapped, split = map_step(step), split_over_devices
     else:
@@ -241,10 +241,10 @@ def test_an_optimizer_that_changes_types_is_told():
 
 def test_equal_arguments_share_one_compiled_step():
     arguments = (SGD, PIXELS, 5, (ColourNoise(0.5),))
-    step = mapped_train_step(cross_entropy(Network()), *arguments)
-    assert step is mapped_train_step(cross_entropy(Network()), *arguments)
-    assert step is not mapped_train_step(cross_entropy(Network(), label_smoothing=0.1), *arguments)
-    assert mapped_train_step(Unhashable(), *arguments) is not step
+    step = map_step(train_step(cross_entropy(Network()), *arguments))
+    assert step is map_step(train_step(cross_entropy(Network()), *arguments))
+    assert step is not map_step(train_step(cross_entropy(Network(), label_smoothing=0.1), *arguments))
+    assert train_step(Unhashable(), *arguments) is not train_step(Unhashable(), *arguments)
 
 
 class Unhashable:
