@@ -119,9 +119,9 @@ def check(task: Task) -> tuple[Step, tuple[TrainState, Batch, dict[str, Any]]]:
     share, mapped = device_shares(task.batch_size, task.accumulate_steps), map_step(step)
     images = jax.ShapeDtypeStruct((*share, task.crop.size, task.crop.size, 3), np.uint8)
     batch: Any = {"image": images, "label": jax.ShapeDtypeStruct(share, np.int32)}
-    constants = {"seed": np.uint32(task.seed), "frozen": task.frozen}
+    constants = jax.device_put({"seed": np.uint32(task.seed), "frozen": task.frozen}, replicated())
     jax.eval_shape(mapped, state, batch, constants)
-    jax.eval_shape(predict, state.variables(), images, task.frozen)
+    jax.eval_shape(predict, state.variables(), images, constants["frozen"])
     return mapped, (state, batch, constants)
 
 
@@ -188,7 +188,6 @@ def _train(
         workers=options.workers,
         max_corrupt=options.max_corrupt,
     )
-    constants = jax.device_put(constants, replicated())
     checkpoint_steps = _steps(task, options.checkpoint_every)
     evaluation_steps = _steps(task, options.evaluate_every) if options.evaluate_every else task.steps
     before = None
