@@ -18,11 +18,11 @@ from rich.console import Console
 
 from cnn_evolution.analysis import Cost, cost, receptive_fields
 from cnn_evolution.analysis.formulas import C, H, W, stack
-from cnn_evolution.analysis.lecture import lecture_numbers
 from cnn_evolution.catalogue import list_models, model_info
 from cnn_evolution.history import published_error, published_errors
 from cnn_evolution.history.published_errors import ONE_CROP
 from experiments import command_line, cost_figures
+from experiments.lecture import lecture_numbers
 from experiments.tables import Table, print_table, save_table
 
 PAIR = ("alexnet_owt", "vgg16")

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-Batch = dict[str, Array]
-BatchOperation = Callable[[Array, Batch], Batch]
+Prepared = dict[str, Array]
+"""A batch on the device, as above; an objective sees its images normalised."""
+BatchOperation = Callable[[Array, Prepared], Prepared]
 
 # Principal components of ImageNet's RGB values in [0, 1]: variances, and the components as columns. Krizhevsky et al.
 # print none; these are the values of fb.resnet.torch (datasets/imagenet.lua), which most later code shares.
@@ -41,7 +42,7 @@ class ColourNoise:
 
     sigma: float = 0.1
 
-    def __call__(self, key: Array, batch: Batch) -> Batch:
+    def __call__(self, key: Array, batch: Prepared) -> Prepared:
         images = batch["image"]
         draws = self.sigma * jax.random.normal(key, (images.shape[0], 3))
         shift = jnp.matmul(draws * jnp.asarray(RGB_VARIANCES), jnp.asarray(RGB_COMPONENTS).T, precision="highest")
@@ -65,7 +66,7 @@ class Mixup:
     def __post_init__(self) -> None:
         _check_alpha(self.alpha)
 
-    def __call__(self, key: Array, batch: Batch) -> Batch:
+    def __call__(self, key: Array, batch: Prepared) -> Prepared:
         share = _own_share(key, batch["target"], self.alpha)
 
         def mix(x: Array) -> Array:
@@ -91,7 +92,7 @@ class CutMix:
     def __post_init__(self) -> None:
         _check_alpha(self.alpha)
 
-    def __call__(self, key: Array, batch: Batch) -> Batch:
+    def __call__(self, key: Array, batch: Prepared) -> Prepared:
         images, targets = batch["image"], batch["target"]
         share_key, row_key, column_key = jax.random.split(key, 3)
         n, height, width, _ = images.shape
@@ -116,7 +117,7 @@ class OneOf:
 
     operations: tuple[BatchOperation, ...]
 
-    def __call__(self, key: Array, batch: Batch) -> Batch:
+    def __call__(self, key: Array, batch: Prepared) -> Prepared:
         choice_key, key = jax.random.split(key)
         chosen = jax.random.randint(choice_key, (), 0, len(self.operations))
         return lax.switch(chosen, self.operations, key, batch)

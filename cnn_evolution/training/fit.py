@@ -20,7 +20,6 @@ from cnn_evolution.evaluation.results import Result, append_result, make_result,
 from cnn_evolution.files import write_whole
 from cnn_evolution.jsonl import append_line, read_lines
 from cnn_evolution.parallel import device_shares, map_step, replicated, split_over_devices, to_global
-from cnn_evolution.training.augment import Batch
 from cnn_evolution.training.checkpoint import Checkpoints, load_state, open_checkpoints
 from cnn_evolution.training.identity import FILE, as_json, check_same, identity, read_identity
 from cnn_evolution.training.metrics import MetricsWriter
@@ -94,7 +93,7 @@ def load(task: Task, run_dir: Path) -> TrainState:
     return load_state(run_dir / "checkpoints", state_template(task))
 
 
-def check(task: Task) -> tuple[Step, tuple[TrainState, Batch, dict[str, Any]]]:
+def check(task: Task) -> tuple[Step, tuple[TrainState, Any, dict[str, Any]]]:
     """Traces everything that a run computes.
 
     Returns:

@@ -12,9 +12,9 @@ import optax
 from jax import Array
 
 from cnn_evolution.data import present
-from cnn_evolution.training.augment import Batch
+from cnn_evolution.training.augment import Prepared
 
-Objective = Callable[[Any, Any, Batch, Array, Array, Any], tuple[Array, tuple[Any, dict[str, Array]]]]
+Objective = Callable[[Any, Any, Prepared, Array, Array, Any], tuple[Array, tuple[Any, dict[str, Array]]]]
 """`(params, model_state, batch, key, step, frozen) -> (loss, (model_state, metrics))`.
 
 `model_state` holds the collections of variables that no gradient changes, such as `{"batch_stats": ...}`. `batch` holds
@@ -34,7 +34,7 @@ class CrossEntropy:
     aux_weight: float
 
     def __call__(
-        self, params: Any, model_state: Any, batch: Batch, key: Array, step: Array, frozen: Any
+        self, params: Any, model_state: Any, batch: Prepared, key: Array, step: Array, frozen: Any
     ) -> tuple[Array, tuple[Any, dict[str, Array]]]:
         logits, new = self.model.apply(
             {"params": params, **model_state},

@@ -14,13 +14,13 @@ from jax import Array, lax
 from cnn_evolution.data import present
 from cnn_evolution.parallel import AXIS
 from cnn_evolution.pixels import Pixels, normalise, unit_range
-from cnn_evolution.training.augment import Batch, BatchOperation
+from cnn_evolution.training.augment import BatchOperation, Prepared
 from cnn_evolution.training.objective import Objective
 from cnn_evolution.training.state import TrainState
 
 OWN_METRICS = ("loss", "gradient_norm", "learning_rate")
 
-Step = Callable[[TrainState, Batch, dict[str, Any]], tuple[TrainState, dict[str, Array]]]
+Step = Callable[[TrainState, Any, dict[str, Any]], tuple[TrainState, dict[str, Array]]]
 """`(state, batch, constants) -> (state, metrics)`.
 
 A batch is as the reader gives it: `{"image": uint8 (N, S, S, 3), "label": int32 (N,)}`. The constants are `seed`, a
@@ -55,12 +55,12 @@ def make_step(
       ValueError: When it is traced: an operation or the objective breaks its contract.
     """
 
-    def step(state: TrainState, batch: Batch, constants: dict[str, Any]) -> tuple[TrainState, dict[str, Array]]:
+    def step(state: TrainState, batch: Any, constants: dict[str, Any]) -> tuple[TrainState, dict[str, Array]]:
         key = jax.random.fold_in(jax.random.key(constants["seed"]), state.step)
         key = jax.random.fold_in(key, lax.axis_index(AXIS))
         count = lax.psum(present(batch["label"]).sum(), AXIS)
 
-        def part(carry: tuple[Any, Any], x: tuple[Array, Batch]) -> tuple[tuple[Any, Any], dict[str, Array]]:
+        def part(carry: tuple[Any, Any], x: tuple[Array, Any]) -> tuple[tuple[Any, Any], dict[str, Array]]:
             grads, model_state = carry
             operations_key, objective_key = jax.random.split(x[0])
             prepared = prepare(operations_key, x[1], pixels, num_classes, operations)
@@ -111,19 +111,16 @@ _shared_step = functools.lru_cache(maxsize=16)(make_step)
 
 
 def prepare(
-    key: Array, batch: Batch, pixels: Pixels, num_classes: int, operations: tuple[BatchOperation, ...]
-) -> Batch:
+    key: Array, batch: Any, pixels: Pixels, num_classes: int, operations: tuple[BatchOperation, ...]
+) -> Prepared:
     """A batch as read -> the batch that an objective sees.
 
     Raises:
       ValueError: An operation changes a shape or type.
     """
     rows = len(batch["label"])
-    batch = {
-        "image": unit_range(batch["image"]),
-        "label": batch["label"],
-        "target": jax.nn.one_hot(batch["label"], num_classes),
-    }
+    labels, images = batch["label"], unit_range(batch["image"])
+    batch = {"image": images, "label": labels, "target": jax.nn.one_hot(labels, num_classes)}
     for one, operation in zip(jax.random.split(key, max(1, len(operations))), operations, strict=False):
         changed = operation(one, batch)
         with in_words(f"the batch operation {operation} must keep the shapes and types of the batch"):

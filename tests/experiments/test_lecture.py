@@ -3,7 +3,7 @@
 import pytest
 
 from cnn_evolution.analysis import lecture
-from cnn_evolution.analysis.lecture import BY_TRUNCATION, ERRATUM, REPRODUCED, lecture_numbers
+from experiments.lecture import BY_TRUNCATION, ERRATUM, REPRODUCED, lecture_numbers
 
 ROWS = {row.id: row for row in lecture_numbers()}
 
