@@ -137,6 +137,9 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["train", "mini-alexnet", "--epochs", "0"], "epochs"),
         (["train", "alexnet", "--data-dir", "empty"], "tfds build imagenet2012"),
         (["train", "alexnit"], "alexnet"),
+        (["train", "mini-alexnet", "--optimizer", "adam"], "adamw"),
+        (["train", "mini-alexnet", "--import", "no_such_module"], "no_such_module"),
+        (["train", "mini-alexnet", "--import", "math"], "'math' defines no recipe"),
         (["train", "mini-alexnet", "--optimizer.learning-rat", "1"], "learning-rate"),
         (["ilsvrc_curve", "--preset", "tiny"], "smoke"),
         (["ilsvrc_curve", "--seeds", "0"], "at least 1"),
@@ -172,6 +175,27 @@ def imagenet(tmp_path_factory):
     fake = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fake)
     return fake.write_fake_imagenet(tmp_path_factory.mktemp("data"), train=8, validation=6)
+
+
+def test_a_recipe_of_ones_own_is_trained_by_its_name_and_resumed_and_evaluated(tmp_path):
+    (tmp_path / "my_recipes.py").write_text(
+        "import dataclasses\n"
+        "from cnn_evolution.recipes import smoke_recipe\n"
+        "my_alexnet = dataclasses.replace(smoke_recipe('alexnet'), seed=7)\n"
+    )
+    home = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    arguments = ("--import", "my_recipes", "my_alexnet", "--run-dir", tmp_path / "run")
+    output = run("train", *arguments, environment=home)
+    (result,) = read_results(tmp_path / "run")
+    assert result.config["task"]["seed"] == 7 and f"top-1 error {result.top1_error:.2f}%" in output
+    assert "another task" in run("train", *arguments, "--seed", 8, code=2, environment=home)
+    assert f"top-1 error {result.top1_error:.2f}%" in run("evaluate", tmp_path / "run")  # without the module
+
+
+def test_another_update_rule_comes_with_its_own_defaults(run_here):
+    output = run_here("train", "--optimizer", "adamw", "mini-alexnet", "--help")
+    assert "--optimizer.b2" in output and "0.999" in output and "--optimizer.momentum" not in output
+    assert "--optimizer.momentum" in run_here("train", "mini-alexnet", "--help")
 
 
 @exhaustive
