@@ -114,7 +114,8 @@ class AugmentConfig:
       flip: Mirror every second image.
       pca_noise: Standard deviation of the colour noise along ImageNet's principal components; 0 for none.
       mixup: Parameter of mixup's beta distribution (Zhang et al. 2018); 0 for none.
-      cutmix: Parameter of CutMix's beta distribution (Yun et al. 2019); 0 for none. With both, each batch draws one.
+      cutmix: Parameter of CutMix's beta distribution (Yun et al. 2019); 0 for none. With both, each device's
+        share of a batch draws one.
     """
 
     crop: Crop = "inception"
@@ -256,7 +257,7 @@ class Recipe:
       accumulate_steps: Parts in which each device computes its share of a batch, to save memory.
       label_smoothing: Share of the target spread evenly over all classes.
       aux_weight: Weight of each auxiliary classifier's loss.
-      ema_decay: Decay of the moving average of the parameters that evaluation then uses; 0 for none.
+      ema_decay: Decay of the moving averages of parameters and batch statistics that evaluation then uses; 0 for none.
       dtype: Compute type of the network; parameters, logits and losses are float32.
       batch_statistics: Batch normalisation over the whole batch (synchronised) or each device's share (per_replica).
       seed: Everything random derives from it.

@@ -19,18 +19,18 @@ class TrainState:
       params: Trainable parameters, float32.
       model_state: The other collections of variables, such as `{"batch_stats": ...}`.
       opt_state: The optimiser's state.
-      ema_params: Moving average of `params`; None if the task keeps none.
+      ema: Moving averages of `params` and of `model_state`, as variables; None if the task keeps none.
     """
 
     step: Array
     params: Any
     model_state: Any
     opt_state: optax.OptState
-    ema_params: Any
+    ema: Any
 
     def variables(self) -> dict[str, Any]:
-        """What evaluation applies the network to: the averaged parameters if there are any."""
-        return {"params": self.params if self.ema_params is None else self.ema_params, **self.model_state}
+        """What evaluation applies the network to: the moving averages if there are any, of one and the same steps."""
+        return {"params": self.params, **self.model_state} if self.ema is None else dict(self.ema)
 
 
 def start_state(variables: Mapping[str, Any], optimizer: optax.GradientTransformation, *, ema: bool) -> TrainState:
@@ -41,5 +41,5 @@ def start_state(variables: Mapping[str, Any], optimizer: optax.GradientTransform
         params=params,
         model_state={name: value for name, value in variables.items() if name != "params"},
         opt_state=optimizer.init(params),
-        ema_params=jax.tree.map(jnp.copy, params) if ema else None,
+        ema=jax.tree.map(jnp.copy, dict(variables)) if ema else None,
     )

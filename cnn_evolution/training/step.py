@@ -49,7 +49,7 @@ def make_step(
 
     The loss is the mean over all images of the global batch, so with synchronised batch statistics the result does not
     depend on how the batch is split over devices; random numbers are drawn per replica. Rows that hold no image carry
-    no weight.
+    no weight. The new model state is the mean over replicas and parts, so it moves once a step.
 
     Raises:
       ValueError: When it is traced: an operation or the objective breaks its contract.
@@ -60,26 +60,26 @@ def make_step(
         key = jax.random.fold_in(key, lax.axis_index(AXIS))
         count = lax.psum(present(batch["label"]).sum(), AXIS)
 
-        def part(carry: tuple[Any, Any], x: tuple[Array, Any]) -> tuple[tuple[Any, Any], dict[str, Array]]:
-            grads, model_state = carry
+        def part(grads: Any, x: tuple[Array, Any]) -> tuple[Any, tuple[Any, dict[str, Array]]]:
             operations_key, objective_key = jax.random.split(x[0])
             prepared = prepare(operations_key, x[1], pixels, num_classes, operations)
 
             def summed(params: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-                out = objective(params, model_state, prepared, objective_key, state.step, constants["frozen"])
-                check_objective(out, model_state)
+                out = objective(params, state.model_state, prepared, objective_key, state.step, constants["frozen"])
+                check_objective(out, state.model_state)
                 return out
 
             (loss, (model_state, metrics)), new = jax.value_and_grad(summed, has_aux=True)(state.params)
-            return (jax.tree.map(jnp.add, grads, new), model_state), {"loss": loss, **metrics}
+            return jax.tree.map(jnp.add, grads, new), (model_state, {"loss": loss, **metrics})
 
-        carry = (jax.tree.map(jnp.zeros_like, state.params), state.model_state)
+        zeros = jax.tree.map(jnp.zeros_like, state.params)
         keys = jax.random.split(key, accumulate_steps)
         if accumulate_steps == 1:
-            (grads, model_state), sums = part(carry, (keys[0], batch))
+            grads, (model_state, sums) = part(zeros, (keys[0], batch))
         else:
             split = jax.tree.map(lambda x: x.reshape(accumulate_steps, -1, *x.shape[1:]), batch)
-            (grads, model_state), parts = lax.scan(part, carry, (keys, split))
+            grads, (model_states, parts) = lax.scan(part, zeros, (keys, split))
+            model_state = jax.tree.map(lambda x, old: x.mean(0).astype(old.dtype), model_states, state.model_state)
             sums = jax.tree.map(lambda x: x.sum(0), parts)
 
         grads = jax.tree.map(lambda g: g / count, lax.psum(grads, AXIS))
@@ -92,13 +92,9 @@ def make_step(
         ]
         if len(rates) == 1:
             metrics["learning_rate"] = rates[0]
-        new = TrainState(
-            step=state.step + 1,
-            params=params,
-            model_state=lax.pmean(model_state, AXIS),
-            opt_state=opt_state,
-            ema_params=_averaged(state, params, ema_decay),
-        )
+        model_state = jax.tree.map(lambda x: lax.pmean(x, AXIS).astype(x.dtype), model_state)
+        averages = _averaged(state, {"params": params, **model_state}, ema_decay)
+        new = TrainState(state.step + 1, params, model_state, opt_state, averages)
         with in_words("the optimizer must keep the structure, shapes and types of parameters and of its own state"):
             chex.assert_trees_all_equal_structs(new, state)
             chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
@@ -161,9 +157,9 @@ def in_words(rule: str) -> Iterator[None]:
         raise ValueError(f"{rule}: {found[:400]}") from error
 
 
-def _averaged(state: TrainState, params: Any, decay: float) -> Any:
-    """The moving average; its decay grows from 0.1 so that the first weights are soon forgotten (as TensorFlow's)."""
-    if state.ema_params is None:
+def _averaged(state: TrainState, variables: Any, decay: float) -> Any:
+    """The moving averages. Their decay grows from 0.1, as TensorFlow's: the first weights are soon forgotten."""
+    if state.ema is None:
         return None
     kept = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
-    return optax.incremental_update(params, state.ema_params, 1 - kept)
+    return optax.incremental_update(variables, state.ema, 1 - kept)

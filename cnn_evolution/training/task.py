@@ -41,7 +41,7 @@ class Task:
       steps: Optimiser steps of the whole run.
       batch_size: Images per optimiser step, over all devices of all hosts.
       accumulate_steps: Parts in which each device computes its share of a batch, to save memory.
-      ema_decay: Decay of the moving average of the parameters that evaluation then uses; 0 for none.
+      ema_decay: Decay of the moving averages of all variables that evaluation then uses; 0 for none.
       batch_statistics: Batch normalisation over each device's share, or over the whole batch ("synchronised"), for
         which the model needs a field `axis_name`.
       init: Variables to start from, or a pure function of a key that returns them; None for the model's own. The

@@ -46,7 +46,7 @@ def test_a_run_starts_from_the_weights_with_a_new_head_and_their_scale_of_pixels
     state = initial_state(task)
     weights = find_weights("se_resnet18")
     assert task.pixels == Pixels(weights.mean, weights.std)  # not "centred", as the recipe says
-    assert jax.tree.all(jax.tree.map(np.array_equal, state.ema_params, state.params))
+    assert jax.tree.all(jax.tree.map(np.array_equal, state.ema["params"], state.params))
     body, theirs = dict(state.params), dict(variables["params"])
     assert body.pop("fc")["kernel"].shape == (512, 100) and theirs.pop("fc")["kernel"].shape == (512, 1000)
     assert jax.tree.all(jax.tree.map(np.array_equal, body, theirs))

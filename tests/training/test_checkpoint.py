@@ -18,7 +18,7 @@ def state(step):
         params=params,
         model_state={"batch_stats": {"bn": {"mean": jnp.full((2,), float(step))}}},
         opt_state=optax.sgd(0.1, 0.9).init(params),
-        ema_params=None,
+        ema=None,
     )
 
 

@@ -124,13 +124,22 @@ def test_auxiliary_losses_are_weighted():
     assert loss(1.0) > loss(0.0) + 0.5
 
 
-def test_the_moving_average_follows_the_parameters_and_is_what_evaluation_uses():
-    states = [run(BATCHES[:n], ema_decay=0.999)[0] for n in (1, 2)]
-    expected = jax.tree.map(lambda a, b: 0.1 * a + 0.9 * b, start().params, states[0].params)
-    chex.assert_trees_all_close(states[0].ema_params, expected, rtol=1e-5)
-    expected = jax.tree.map(lambda a, b: 2 / 11 * a + 9 / 11 * b, states[0].ema_params, states[1].params)
-    chex.assert_trees_all_close(states[1].ema_params, expected, rtol=1e-5)
-    assert states[1].variables()["params"] is states[1].ema_params
+def test_the_moving_averages_follow_parameters_and_statistics_and_are_what_evaluation_uses():
+    """Averaged weights do not fit the last step's statistics."""
+    states = [run(BATCHES[:n], NORMED, ema_decay=0.999)[0] for n in (1, 2)]
+    last = [{"params": state.params, **state.model_state} for state in states]
+    first = start(NORMED, ema=True).variables()
+    expected = jax.tree.map(lambda a, b: 0.1 * a + 0.9 * b, first, last[0])
+    chex.assert_trees_all_close(states[0].variables(), expected, rtol=1e-5)
+    expected = jax.tree.map(lambda a, b: 2 / 11 * a + 9 / 11 * b, states[0].ema, last[1])
+    chex.assert_trees_all_close(states[1].variables(), expected, rtol=1e-5)
+    assert set(expected) == {"params", "batch_stats"}
+
+
+def test_running_statistics_move_once_a_step_in_however_many_parts():
+    whole, parts = (run(BATCHES[:1], NORMED, devices=1, accumulate_steps=n)[0] for n in (1, 2))
+    means = [state.model_state["batch_stats"]["BatchNorm_0"]["mean"] for state in (whole, parts)]
+    np.testing.assert_allclose(*means, rtol=1e-5)
 
 
 OPERATIONS = (ColourNoise(0.5), OneOf((Mixup(0.2), CutMix(1.0))))
