@@ -90,7 +90,7 @@ def measure(weights: PretrainedWeights, source: ImageSource, arguments: Argument
     """The errors of a network, unless they were measured before."""
     of = {"pretrained": json.loads(json.dumps(dataclasses.asdict(weights))), "path": None}
     for kept in reversed(read_results(arguments.output_dir)) if arguments.path is None else ():
-        if kept.config == of and (kept.dataset, kept.split, kept.images) == (source.name, source.split, len(source)):
+        if kept.config == of and (kept.split, kept.fingerprint) == (source.split, source.fingerprint):
             return kept
     network = pretrained_classifier(weights, path=arguments.path)
     errors = evaluate_errors([network], source, batch_size=arguments.batch_size, workers=arguments.workers)

@@ -27,6 +27,7 @@ class Result:
       images: Images evaluated.
       top1_error: Percent.
       top5_error: Percent.
+      fingerprint: Of the images (`ImageSource.fingerprint`).
       config: What decided the outcome: the task and the optimiser steps done, or the published weights.
       versions: Version of every library that takes part.
     """
@@ -38,6 +39,7 @@ class Result:
     images: int
     top1_error: float
     top5_error: float
+    fingerprint: str
     config: Mapping[str, Any]
     versions: Mapping[str, str]
 
@@ -55,6 +57,7 @@ def make_result(
         images=errors.images,
         top1_error=errors.top1,
         top5_error=errors.top5,
+        fingerprint=source.fingerprint,
         config=json.loads(json.dumps(config)),  # as it will be read back, with lists for tuples
         versions={name: importlib.metadata.version(name) for name in libraries},
     )
@@ -81,5 +84,8 @@ def append_result(directory: Path, result: Result) -> None:
 
 
 def read_results(directory: Path) -> list[Result]:
-    """The results of a directory, oldest first; none if nothing was evaluated."""
-    return [Result(**record) for record in read_lines(directory / FILE)]
+    """The results of a directory, oldest first; none if nothing was evaluated.
+
+    A line of an older version, which does not know its data, has no fingerprint.
+    """
+    return [Result(**{"fingerprint": "", **record}) for record in read_lines(directory / FILE)]

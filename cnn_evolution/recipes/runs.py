@@ -8,7 +8,7 @@ from cnn_evolution.evaluation.errors import evaluate_errors
 from cnn_evolution.evaluation.results import Result, make_result
 from cnn_evolution.recipes.build import build
 from cnn_evolution.recipes.config import Recipe, from_dict
-from cnn_evolution.training.checkpoint import has_checkpoint
+from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.fit import as_classifier, fit, load
 from cnn_evolution.training.identity import identity, read_identity
 from cnn_evolution.training.state import TrainState
@@ -17,7 +17,7 @@ from cnn_evolution.training.task import RunOptions, Task
 
 def train(recipe: Recipe, run_dir: Path, options: RunOptions | None = None, *, data_dir: Path | None = None) -> Result:
     """Trains by a recipe, or continues; see `build` and `fit`."""
-    return fit(build(recipe, data_dir=data_dir, load=not has_checkpoint(run_dir / "checkpoints")), run_dir, options)
+    return fit(build(recipe, data_dir=data_dir, load=not steps_of(run_dir / "checkpoints")), run_dir, options)
 
 
 def load_run(run_dir: Path, *, data_dir: Path | None = None, start: bool = False) -> tuple[Task, TrainState]:
@@ -63,9 +63,10 @@ def evaluate_runs(
         raise ValueError("there is nothing to evaluate; expected the directory of at least one run")
     loaded = [load_run(directory, data_dir=data_dir) for directory in run_dirs]
     first = loaded[0][0]
-    datasets = dict.fromkeys(task.evaluation.name for task, _ in loaded)
+    datasets = dict.fromkeys((task.evaluation.name, task.evaluation.class_names) for task, _ in loaded)
     if len(datasets) > 1:
-        raise ValueError(f"an ensemble needs runs on one data set; these are on {' and '.join(map(repr, datasets))}")
+        names = " and ".join(f"{name!r} ({len(classes)} classes)" for name, classes in datasets)
+        raise ValueError(f"an ensemble needs runs on one data set; these are on {names}")
     source = open_source(first.evaluation.name, split, data_dir=data_dir) if split else first.evaluation
     networks = [as_classifier(task, state, identity(task)) for task, state in loaded]
     errors = evaluate_errors(networks, source, batch_size=batch_size or first.batch_size, workers=workers)

@@ -1,7 +1,12 @@
-"""The only file that knows orbax: checkpoints of the training state, each named by its step."""
+"""The only file that knows orbax: checkpoints of the training state, each named by its step.
 
+Reading opens them read-only and deletes nothing, so any number of readers may look on while a run trains.
+"""
+
+import json
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +16,9 @@ import orbax.checkpoint as ocp
 from cnn_evolution.training.state import TrainState
 
 log = logging.getLogger(__name__)
+
+_DAMAGE = re.compile("DATA_LOSS|OUT_OF_RANGE|NOT_FOUND|pytree structure error")
+_ANOTHER_FORM = re.compile("Requested shape|tree structures do not match")
 
 
 class Checkpoints:
@@ -31,36 +39,6 @@ class Checkpoints:
         """Stores the state after its `state.step` steps."""
         self._manager.save(int(state.step), args=ocp.args.Composite(state=ocp.args.StandardSave(state)))
 
-    def restore(self, template: Any) -> TrainState | None:
-        """The newest whole checkpoint; None if there is none.
-
-        The template is a state, or the shapes, types and shardings of one.
-        A damaged checkpoint is passed over with a warning, and removed once an older one could be read.
-
-        Raises:
-          OSError: There are checkpoints, but none can be read.
-        """
-        damaged: list[int] = []
-        for step in sorted(self._manager.all_steps(), reverse=True):
-            try:
-                restored = self._manager.restore(
-                    step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
-                )
-            except Exception as error:
-                why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-                log.warning("the checkpoint of step %d is damaged and passed over: %s", step, why)
-                damaged.append(step)
-                continue
-            for broken in damaged:
-                self._manager.delete(broken)
-            return restored["state"]
-        if damaged:
-            raise OSError(
-                f"none of the checkpoints (steps {damaged}) in {self._manager.directory} can be read; "
-                "remove them to start the run again"
-            )
-        return None
-
     def close(self) -> None:
         """Waits until everything is written."""
         self._manager.wait_until_finished()
@@ -77,22 +55,85 @@ def open_checkpoints(directory: Path, keep: int = 2) -> Iterator[Checkpoints]:
         checkpoints.close()
 
 
+def steps_of(directory: Path) -> list[int]:
+    """The steps of the whole checkpoints, newest first."""
+    return sorted((int(path.name) for path in directory.glob("*") if path.name.isdigit()), reverse=True)
+
+
+def read_newest(
+    directory: Path, template: Any, set_aside: Callable[[Path], None] = lambda damaged: None
+) -> TrainState | None:
+    """The newest whole checkpoint; None if there is no checkpoint.
+
+    Args:
+      directory: Of the checkpoints.
+      template: A state, or the shapes, types and shardings of one.
+      set_aside: Called with the directory of each damaged checkpoint that is passed over, once an older one was read.
+
+    Raises:
+      ValueError: The newest one holds a state of another form.
+      OSError: It cannot be read for a reason that may pass; or there are checkpoints, and all are damaged.
+    """
+    damaged: list[int] = []
+    while left := [step for step in steps_of(directory) if step not in damaged]:
+        try:
+            state = _read(directory, left[0], template)
+        except FileNotFoundError:
+            continue  # its writer has removed it meanwhile
+        if state is None:
+            damaged.append(left[0])
+            continue
+        for step in damaged:
+            set_aside(directory / str(step))
+        return state
+    if damaged:
+        raise OSError(
+            f"none of the checkpoints (steps {damaged}) in {directory} can be read; remove them to start the run again"
+        )
+    return None
+
+
+def _read(directory: Path, step: int, template: Any) -> TrainState | None:
+    """The state of a step; None, with a warning, if the checkpoint is damaged.
+
+    Raises:
+      ValueError, OSError: As `read_newest`.
+      FileNotFoundError: There is no such checkpoint any more.
+    """
+    options = ocp.CheckpointManagerOptions(read_only=True, create=False, save_interval_steps=0)
+    manager = ocp.CheckpointManager(directory.absolute(), options=options, item_names=("state",))
+    try:
+        arguments = ocp.args.Composite(state=ocp.args.StandardRestore(template))
+        return manager.restore(step, args=arguments)["state"]
+    except Exception as error:  # of orbax, TensorStore, JSON and the system
+        what, why = f"the checkpoint of step {step} in {directory}", str(error).partition("\n")[0]
+        if not (directory / str(step)).exists():
+            raise FileNotFoundError(f"{what} is gone") from error
+        if _ANOTHER_FORM.search(str(error)):
+            raise ValueError(f"{what} holds a state of another form than this task's: {why}") from error
+        if isinstance(error, json.JSONDecodeError | FileNotFoundError | KeyError) or _DAMAGE.search(str(error)):
+            log.warning("%s is damaged and passed over: %s: %s", what, type(error).__name__, why[:200])
+            return None
+        raise OSError(f"{what} cannot be read now, and is left as it is: {type(error).__name__}: {why}") from error
+    finally:
+        manager.close()
+
+
+def set_aside(damaged: Path) -> None:
+    """Renames the directory of a damaged checkpoint, so that its step can be written again."""
+    number = 1
+    while (aside := damaged.with_name(f"damaged-{damaged.name}-{number}")).exists():
+        number += 1
+    damaged.rename(aside)
+
+
 def load_state(directory: Path, template: Any) -> TrainState:
     """The state of the newest checkpoint.
 
     Raises:
       FileNotFoundError: The directory holds no checkpoint.
-      OSError: As `Checkpoints.restore`.
+      ValueError, OSError: As `read_newest`.
     """
-    restored = None
-    if directory.is_dir():
-        with open_checkpoints(directory) as checkpoints:
-            restored = checkpoints.restore(template)
-    if restored is None:
+    if (state := read_newest(directory, template)) is None:
         raise FileNotFoundError(f"there is no checkpoint in {directory}; train the run first")
-    return restored
-
-
-def has_checkpoint(directory: Path) -> bool:
-    """Whether a run could continue from here."""
-    return directory.is_dir() and any(path.name.isdigit() for path in directory.iterdir())
+    return state

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from filelock import FileLock, Timeout
 from jax.experimental import multihost_utils
 
 from cnn_evolution.data import check_operations, train_batches
@@ -20,7 +21,7 @@ from cnn_evolution.evaluation.results import Result, append_result, make_result,
 from cnn_evolution.files import write_whole
 from cnn_evolution.jsonl import append_line, read_lines
 from cnn_evolution.parallel import device_shares, map_step, replicated, split_over_devices, to_global
-from cnn_evolution.training.checkpoint import Checkpoints, load_state, open_checkpoints
+from cnn_evolution.training.checkpoint import Checkpoints, load_state, open_checkpoints, read_newest, set_aside
 from cnn_evolution.training.identity import FILE, as_json, check_same, identity, read_identity
 from cnn_evolution.training.metrics import MetricsWriter
 from cnn_evolution.training.state import TrainState, start_state
@@ -55,6 +56,7 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
     Raises:
       ValueError: The parts of the task do not fit one another or the devices, which is said before anything is computed
         or written; or the directory holds a run of another task.
+      OSError: Another process trains in this directory, or it cannot be written.
       Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
     """
     run = Run(Path(run_dir), options or RunOptions(), identity(task))
@@ -62,13 +64,30 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
     if (result := _finished(task, run)) is not None:
         return result
     mapped, (template, _, constants) = check(task)
-    if jax.process_index() == 0:
-        run.directory.mkdir(parents=True, exist_ok=True)
-        write_whole(run.directory / FILE, as_json(run.config))
-    with open_checkpoints(run.directory / "checkpoints") as checkpoints:
-        restored = checkpoints.restore(template)
+    with contextlib.ExitStack() as stack:
+        first = jax.process_index() == 0
+        if first:
+            stack.enter_context(only_one_trains(run.directory))
+            write_whole(run.directory / FILE, as_json(run.config))
+        restored = read_newest(run.directory / "checkpoints", template, set_aside if first else lambda damaged: None)
         state = initial_state(task) if restored is None else restored
+        checkpoints = stack.enter_context(open_checkpoints(run.directory / "checkpoints"))
         return _train(task, mapped, state, constants, run, checkpoints)
+
+
+@contextlib.contextmanager
+def only_one_trains(directory: Path) -> Iterator[None]:
+    """Makes the directory if need be, and holds a lock in it that ends with the process.
+
+    Raises:
+      OSError: Another process holds it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(directory / "training.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise OSError(f"another process trains in {directory}; wait for it, or choose another directory") from error
 
 
 def evaluate(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> Result:

@@ -1,9 +1,15 @@
-"""What a run is a run of, as JSON: stored once in its directory, and compared with what is asked of it later."""
+"""What a run is a run of, as JSON: stored once in its directory, and compared with what is asked of it later.
+
+A run is refused under another task, or on other classes; where the classes are the same and the images are not, it is
+said.
+"""
 
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,23 +18,34 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from cnn_evolution.training.checkpoint import has_checkpoint
+from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.task import Task
 
 FILE = "config.json"
+log = logging.getLogger(__name__)
 
 
 def identity(task: Task) -> dict[str, Any]:
-    """The task's `config`, or a description of its fields, and a hash of what is frozen.
+    """The task's `config`, or a description of its fields, a hash of what is frozen, and the data.
 
     Raises:
       ValueError: `config` is no JSON.
     """
     config = described(task) if task.config is None else task.config
     try:
-        return json.loads(json.dumps({"task": config, "frozen": tree_hash(task.frozen)}, allow_nan=False))
+        known = {"task": config, "frozen": tree_hash(task.frozen), "data": data_of(task)}
+        return json.loads(json.dumps(known, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ValueError(f"the task's config cannot be stored as JSON: {error}") from error
+
+
+def data_of(task: Task) -> dict[str, Any]:
+    """Class names, and of both sources name, split, number of images and fingerprint."""
+    sources = {"train": task.train, "evaluation": task.evaluation}
+    return {"classes": task.train.class_names} | {
+        key: {"name": one.name, "split": one.split, "images": len(one), "fingerprint": one.fingerprint}
+        for key, one in sources.items()
+    }
 
 
 def described(value: Any) -> Any:
@@ -65,12 +82,29 @@ def tree_hash(tree: Any) -> str | None:
 
 
 def check_same(ours: Mapping[str, Any], run_dir: Path) -> None:
-    """Raises ValueError if the directory has checkpoints of something else; names the fields that differ."""
-    if has_checkpoint(run_dir / "checkpoints") and (lines := differences(ours, read_identity(run_dir))):
+    """Compares with what the directory has checkpoints of, and warns where the same classes have other images.
+
+    Raises:
+      ValueError: They are of another task, whose differing fields are named, or of other classes.
+    """
+    if not steps_of(run_dir / "checkpoints"):
+        return
+    theirs = read_identity(run_dir)
+    if lines := differences({**ours, "data": None}, {**theirs, "data": None}):
         raise ValueError(
             f"{run_dir} holds a run of another task; choose another directory, or the same task again. "
             "They differ in (yours against that run's): " + "; ".join(lines)
         )
+    classes = [one["data"]["classes"] for one in (ours, theirs)]
+    if classes[0] != classes[1]:
+        label = next(i for i, both in enumerate(itertools.zip_longest(*classes)) if both[0] != both[1])
+        lists = " against ".join(f"{len(one)} ({', '.join(one[:20])}{', ...' * (len(one) > 20)})" for one in classes)
+        raise ValueError(
+            f"{run_dir} holds a run on other classes. They differ from label {label} on "
+            f"(yours against that run's): {lists}"
+        )
+    if lines := differences(ours["data"], theirs["data"]):
+        log.warning("%s was trained on other images of these classes: %s", run_dir, "; ".join(lines))
 
 
 def read_identity(run_dir: Path) -> dict[str, Any]:
@@ -83,7 +117,7 @@ def read_identity(run_dir: Path) -> dict[str, Any]:
     path = run_dir / FILE
     if path.exists():
         return json.loads(path.read_text())
-    if has_checkpoint(run_dir / "checkpoints") or (run_dir / "recipe.json").exists():
+    if steps_of(run_dir / "checkpoints") or (run_dir / "recipe.json").exists():
         raise ValueError(
             f"{run_dir} holds a run of an older version, without {FILE}, whose checkpoints cannot be read; "
             "choose another directory"

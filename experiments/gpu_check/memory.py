@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from cnn_evolution.training.checkpoint import open_checkpoints
+from cnn_evolution.training.checkpoint import load_state, open_checkpoints
 from experiments.contenders import Case
 from experiments.gpu_check.jobs import Job, run
 from experiments.gpu_check.program import program
@@ -48,12 +48,7 @@ def train(case: Case, directory: Path, name: str) -> Iterator[tuple[str, Any]]:
     one = program(case)
     step, inputs = one.lowered.compile(), one.inputs()
     with open_checkpoints(directory) as checkpoints:
-        if name == "resumed":
-            state = checkpoints.restore(one.arguments[0])
-            if state is None:
-                raise FileNotFoundError(f"no checkpoint in {directory}")
-        else:
-            state = one.state()
+        state = load_state(directory, one.arguments[0]) if name == "resumed" else one.state()
         donated = True
         for _ in range(STEPS):
             before = jax.tree.leaves(state)

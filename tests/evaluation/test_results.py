@@ -1,13 +1,14 @@
 import flax.linen as nn
+import numpy as np
 import pytest
 
-from cnn_evolution.data import CenterCrop, ImageSource
+from cnn_evolution.data import ArraySource, CenterCrop
 from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.errors import ErrorCounts
 from cnn_evolution.evaluation.results import append_result, make_result, read_results, summary
 from cnn_evolution.pixels import Pixels
 
-SOURCE = ImageSource("photos", "validation", [], ("cat", "dog"))
+SOURCE = ArraySource(np.zeros((200, 1, 1, 3), np.uint8), [0] * 200, ("cat", "dog"), name="photos", split="validation")
 PIXELS = Pixels((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 

@@ -17,7 +17,9 @@ def test_an_ensemble_needs_runs_on_one_data_set(tmp_path, monkeypatch):
     other = vars(task) | {"evaluation": type(task.evaluation)("photos", "val", [], task.evaluation.class_names)}
     tasks = {tmp_path / "a": task, tmp_path / "b": type("Task", (), other)}
     monkeypatch.setattr(runs, "load_run", lambda directory, data_dir: (tasks[directory], None))
-    with pytest.raises(ValueError, match=r"on one data set; these are on 'mini_ilsvrc/tiny' and 'photos'"):
+    with pytest.raises(
+        ValueError, match=r"on one data set; these are on 'mini_ilsvrc/tiny' \(100 classes\) and 'photos'"
+    ):
         evaluate_runs(list(tasks))
 
 

@@ -1,3 +1,4 @@
+import errno
 import logging
 import shutil
 
@@ -5,9 +6,10 @@ import chex
 import jax
 import jax.numpy as jnp
 import optax
+import orbax.checkpoint as ocp
 import pytest
 
-from cnn_evolution.training.checkpoint import load_state, open_checkpoints
+from cnn_evolution.training.checkpoint import load_state, open_checkpoints, read_newest, set_aside
 from cnn_evolution.training.state import TrainState
 
 
@@ -31,9 +33,12 @@ def run(tmp_path):
     return tmp_path
 
 
-def restore(directory):
-    with open_checkpoints(directory) as checkpoints:
-        return checkpoints.restore(jax.tree.map(jnp.zeros_like, state(0)))
+def restore(directory, template=None):
+    return read_newest(directory, template or jax.tree.map(jnp.zeros_like, state(0)), set_aside)
+
+
+def files(directory):
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 def test_the_newest_checkpoint_comes_back_to_the_bit(run):
@@ -44,17 +49,74 @@ def test_a_new_directory_has_none(tmp_path):
     assert restore(tmp_path / "new") is None
 
 
-def test_a_damaged_checkpoint_is_passed_over_with_a_warning_and_can_be_written_again(run, caplog):
-    for path in (run / "20" / "state").rglob("*"):
-        if path.is_file():
-            path.write_bytes(b"")
+def spoil(path, how):
+    """Makes files under a path, or one file, empty, half as long, or none."""
+    for file in [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]:
+        if how == "missing":
+            file.unlink()
+        else:
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2] if how == "half" else b"")
+
+
+@pytest.mark.parametrize("how", ["empty", "half", "missing"])
+@pytest.mark.parametrize("what", ["state", "state/_METADATA", "state/manifest.ocdbt", "state/d"])
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning_and_kept_aside(run, what, how, caplog):
+    spoil(run / "20" / what, how)
+    left = {path.relative_to(run / "20"): content for path, content in files(run / "20").items()}
     with caplog.at_level(logging.WARNING):
         restored = restore(run)
-    assert "step 20 is damaged" in caplog.text
+    assert (
+        len([record for record in caplog.records if "step 20" in record.message and "damaged" in record.message]) == 1
+    )
     chex.assert_trees_all_equal(restored, state(10))
+    aside = run / "damaged-20-1"
+    assert {path.relative_to(aside): content for path, content in files(aside).items()} == left
     with open_checkpoints(run) as checkpoints:
         checkpoints.save(state(20))
+    assert restore(run).step == 20 and aside.exists()
+
+
+def test_loading_changes_nothing_whatever_it_finds(run):
+    spoil(run / "20" / "state", "half")
+    (run / "30.orbax-checkpoint-tmp").mkdir()  # a save that is under way
+    before = files(run), sorted(run.rglob("*"))
+    chex.assert_trees_all_equal(load_state(run, state(0)), state(10))
+    assert (files(run), sorted(run.rglob("*"))) == before
+
+
+def test_an_error_that_may_pass_is_raised_and_the_newest_checkpoint_stays(run, monkeypatch):
+    def stale(*_, **__):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ocp.CheckpointManager, "restore", stale)
+        with pytest.raises(OSError, match=r"step 20 .* cannot be read now, and is left as it is.*Stale file handle"):
+            restore(run)
     assert restore(run).step == 20
+
+
+def test_a_state_of_another_form_is_no_damage(run):
+    other = state(0)
+    other.params["fc"]["kernel"] = jnp.zeros((4, 2))
+    with pytest.raises(ValueError, match=r"step 20 .* another form than this task's.*\(4, 2\)"):
+        restore(run, other)
+    del other.params["fc"]["kernel"]
+    with pytest.raises(ValueError, match=r"another form"):
+        restore(run, other)
+    assert (run / "20").exists()
+
+
+def test_a_checkpoint_that_its_writer_removes_meanwhile_is_not_missed(run, monkeypatch):
+    real = ocp.CheckpointManager.restore
+
+    def removed(manager, step, **arguments):
+        if step == 20:
+            shutil.move(run / "20", run / "30")  # saved anew under a later number
+            raise ValueError("NOT_FOUND: it is gone")
+        return real(manager, step, **arguments)
+
+    monkeypatch.setattr(ocp.CheckpointManager, "restore", removed)
+    chex.assert_trees_all_equal(restore(run), state(20))
 
 
 def test_a_checkpoint_that_was_not_finished_does_not_count(run):

@@ -16,7 +16,16 @@ import pytest
 
 from cnn_evolution.data import ArraySource, CenterCrop
 from cnn_evolution.jsonl import read_lines
-from cnn_evolution.recipes import AugmentConfig, DataConfig, ModelConfig, Recipe, ScheduleConfig, Sgd, train
+from cnn_evolution.recipes import (
+    AugmentConfig,
+    DataConfig,
+    ModelConfig,
+    Recipe,
+    ScheduleConfig,
+    Sgd,
+    evaluate_runs,
+    train,
+)
 from cnn_evolution.recipes.config import to_dict
 from cnn_evolution.training import RunOptions, Task, cross_entropy, evaluate, fit
 from tests.training.test_identity import Net
@@ -217,3 +226,40 @@ def test_another_network_of_ones_own_is_refused_by_its_fields(tmp_path):
     fit(own_task(steps=1), tmp_path)
     with pytest.raises(ValueError, match=r"another task.*task\.model\.width: 16 against 8"):
         fit(own_task(steps=1, model=Net(width=16)), tmp_path)
+
+
+def test_no_finished_result_is_handed_out_for_other_images(tmp_path):
+    first = fit(own_task(), tmp_path)
+    assert fit(own_task(), tmp_path) == first and len(read_lines(tmp_path / "results.jsonl")) == 1
+    upside_down = ArraySource(255 - IMAGES, [0, 1] * 8, ("dark", "bright"))
+    other = fit(own_task(evaluation=upside_down), tmp_path)
+    assert (first.top1_error, other.top1_error) == (0, 100)
+    assert first.fingerprint == SOURCE.fingerprint != other.fingerprint == upside_down.fingerprint
+    with pytest.raises(ValueError, match=r"other classes.*2 \(night, day\) against 2 \(dark, bright\)"):
+        renamed = ArraySource(IMAGES, [0, 1] * 8, ("night", "day"))
+        evaluate(own_task(train=renamed, evaluation=renamed), tmp_path)
+
+
+def test_one_process_trains_in_a_directory_and_others_may_look_on(tmp_path):
+    process = start(tmp_path)
+    wait_for_step(process, tmp_path, 12)  # there is a checkpoint
+    with pytest.raises(OSError, match="another process trains in"):
+        train(RECIPE, tmp_path, OPTIONS)
+    assert evaluate_runs([tmp_path]).config["runs"][0]["step"] >= 10
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert train(RECIPE, tmp_path, OPTIONS).config["step"] == 30  # the lock died with its process
+
+
+def test_evaluations_do_not_disturb_a_run_that_saves_often(uninterrupted, tmp_path):
+    options = RunOptions(log_every=1, checkpoint_every=0.04)  # every 2 steps
+    seen = []
+
+    def look_on(step, metrics):
+        if step >= 4 and step % 5 == 0:
+            seen.append((step, evaluate_runs([tmp_path]).config["runs"][0]["step"]))
+
+    result = train(RECIPE, tmp_path, dataclasses.replace(options, on_metrics=look_on))
+    run_dir, expected = uninterrupted
+    assert losses(tmp_path) == losses(run_dir) and result.top1_error == expected.top1_error
+    assert len(seen) == 6 and all(0 < step - saved <= 4 for step, saved in seen)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cnn_evolution.data import ArraySource
 from cnn_evolution.training.augment import Mixup
 from cnn_evolution.training.identity import FILE, as_json, check_same, differences, identity
 from tests.training.test_task import task
@@ -72,3 +73,39 @@ def test_another_task_in_a_directory_with_checkpoints_is_refused_by_its_fields(t
     check_same(identity(task(config={"a": {"b": 1}})), tmp_path)
     with pytest.raises(ValueError, match=r"another task.*task\.a\.b: 2 against 1; task\.c: 3 against 'nothing'"):
         check_same(identity(task(config={"a": {"b": 2}, "c": 3})), tmp_path)
+
+
+def images(count=4, names=("cat", "dog"), seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    return ArraySource(pixels, [0, 1] * (count // 2), names)
+
+
+def on(source):
+    return identity(task(train=source, evaluation=source))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of four images of cats and dogs."""
+    (tmp_path / "checkpoints" / "20").mkdir(parents=True)
+    (tmp_path / FILE).write_bytes(as_json(on(images())))
+    return tmp_path
+
+
+@pytest.mark.parametrize("names", [("ant", "bee"), ("dog", "cat"), ("cat", "dog", "bee")])
+def test_other_classes_are_refused_with_both_lists(run, names):
+    ours, label = ", ".join(names), 2 if len(names) == 3 else 0
+    message = (
+        rf"on other classes\. They differ from label {label} on .*: {len(names)} \({ours}\) against 2 \(cat, dog\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_same(on(images(names=names)), run)
+
+
+@pytest.mark.parametrize(("change", "what"), [({"count": 6}, "images: 6 against 4"), ({"seed": 1}, "fingerprint: ")])
+def test_other_images_of_the_same_classes_are_said(run, caplog, change, what):
+    check_same(on(images()), run)
+    assert not caplog.records
+    check_same(on(images(**change)), run)
+    (record,) = caplog.records
+    assert "was trained on other images of these classes" in record.message and f"train.{what}" in record.message

@@ -4,7 +4,6 @@ Importing this file imports TFDS (it takes a second); `sources.open_source` does
 """
 
 import contextlib
-import fcntl
 import io
 import multiprocessing
 import os
@@ -13,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
+from filelock import FileLock
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -119,15 +120,18 @@ def build(data_dir: Path, config: str = "full") -> None:
 
     Raises:
         OSError: `data_dir` cannot be written to.
+        RuntimeError: A script calls this without a main guard, so that its processes run it again.
     """
     tfds.disable_progress_bar()
     columns = TextColumn("mini_ilsvrc {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    data_dir.mkdir(parents=True, exist_ok=True)
     with (
-        _lock(data_dir / "mini_ilsvrc.lock"),
-        contextlib.redirect_stdout(io.StringIO()),  # TFDS prints that it downloads, which it does not
-        tempfile.TemporaryDirectory() as downloads,  # and makes directories for that
         # Spawned, because forking a process in which JAX runs threads may hang.
         ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent) as pool,
+        _started(pool),  # before the lock, for which processes that run an unguarded script would wait for ever
+        FileLock(data_dir / "mini_ilsvrc.lock"),
+        contextlib.redirect_stdout(io.StringIO()),  # TFDS prints that it downloads, which it does not
+        tempfile.TemporaryDirectory() as downloads,  # and makes directories for that
         Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as progress,
     ):
         builder = MiniIlsvrc(data_dir=data_dir, config=config)
@@ -150,9 +154,13 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Holds a lock file, which the system releases even if the process is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _started(pool: Executor) -> Iterator[None]:
+    """Makes sure that the pool's processes work."""
+    try:
+        pool.submit(os.getpid).result()
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "the processes that make mini_ilsvrc cannot start; a script that opens it for the first time must do so "
+            'under `if __name__ == "__main__":`'
+        ) from error
+    yield

@@ -2,6 +2,9 @@
 
 import hashlib
 import io
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -112,3 +115,13 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match=r"cannot be built in .*file.*CNN_EVOLUTION_DATA"):
         open_source("mini_ilsvrc/tiny", "train", data_dir=tmp_path / "file")
+
+
+def test_a_script_without_a_main_guard_is_told_and_does_not_hang(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from cnn_evolution.data import open_source\nprint(len(open_source('mini_ilsvrc/tiny', 'train')))\n"
+    )
+    environment = os.environ | {"CNN_EVOLUTION_DATA": str(tmp_path / "data"), "PYTHONPATH": os.getcwd()}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 1 and "under `if __name__ ==" in done.stderr
