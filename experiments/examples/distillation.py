@@ -33,10 +33,10 @@ def distilled(student: Any, teacher: Any) -> Any:
 def main(run_dir: Path = Path("runs/distillation"), quick: bool = False) -> None:
     train((smoke_recipe if quick else mini_recipe)("resnet18"), run_dir / "teacher")
     taught, state = load_run(run_dir / "teacher")
-    student = ce.create_model("mobilenet_v1", width=0.25, num_classes=taught.train.num_classes, input_size=48)
+    student = ce.create_model("resnet18", width=0.25, num_classes=taught.train.num_classes, input_size=48)
     task = dataclasses.replace(
         taught,
-        name="mobilenet_v1",
+        name="student",
         model=student,
         objective=distilled(student, taught.model),
         frozen=state.variables(),

@@ -70,7 +70,7 @@ def test_a_student_learns_from_a_frozen_teacher(tmp_path):
     example("distillation").main(tmp_path, quick=True)
     (record,) = read_lines(tmp_path / "student" / "metrics.jsonl")
     assert record["teacher_loss"] > 0
-    assert read_results(tmp_path / "student")[0].model == "mobilenet_v1"
+    assert read_results(tmp_path / "student")[0].model == "student"
 
 
 @pytest.mark.parametrize("name", ["own_augmentation", "own_optimizer"])
