@@ -2,13 +2,17 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 
 def run(command: Callable[[], None]) -> NoReturn:
-    """Runs a command and exits with 0, with 2 after bad input (one line that says what), or with 130 when interrupted.
+    """Runs a command and exits with 0, or after one line that says what.
+
+    The codes are 2 for bad input, 3 where a computation ends in what is no number, 130 for an interruption and 143 for
+    SIGTERM.
 
     Errors of value and of the system, and missing libraries, are shortened to what they say, because a user can mend
     most of them; with CNN_EVOLUTION_TRACEBACK=1 in the environment they keep their traceback, as all others do.
@@ -26,7 +30,10 @@ def run(command: Callable[[], None]) -> NoReturn:
             raise
         print(f"error: {error}", file=sys.stderr)
         code = 2
+    except FloatingPointError as error:
+        print(f"diverged: {error}", file=sys.stderr)
+        code = 3
     except KeyboardInterrupt as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
-        code = 130
+        code = 128 + getattr(error, "number", signal.SIGINT)
     sys.exit(code)

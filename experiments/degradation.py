@@ -14,8 +14,10 @@ Each takes minutes on two cores, and goes on where it was when it is interrupted
 or fail to; what is printed says which.
 """
 
+import contextlib
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -39,7 +41,7 @@ from cnn_evolution.recipes import (
     train,
 )
 from cnn_evolution.training import RunOptions
-from cnn_evolution.training.fit import initial_state
+from cnn_evolution.training.fit import Diverged, initial_state
 from cnn_evolution.training.metrics import console
 from experiments import command_line
 from experiments.compilation_cache import Compiling
@@ -114,7 +116,8 @@ def batchnorm(arguments: Arguments, directory: Path) -> list[str]:
     names = {"vgg11": "VGG-11", "vgg11_bn": "VGG-11 + BN"}
     sweeps = {
         label: [
-            trained(arguments, directory, recipe_of_rate(arguments, name, rate), f"{name}_{rate:g}") for rate in RATES
+            trained(arguments, directory, recipe_of_rate(arguments, name, rate), f"{name}_{rate:g}", may_diverge=True)
+            for rate in RATES
         ]
         for name, label in names.items()
     }
@@ -182,13 +185,17 @@ def data_of(arguments: Arguments) -> DataConfig:
     )
 
 
-def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str) -> Training:
-    """Trains, or finds trained, and reads what the run wrote."""
-    train(recipe, directory / name, options_of(recipe), data_dir=arguments.data_dir)
+def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str, *, may_diverge: bool = False) -> Training:
+    """Trains, or finds trained, and reads what the run wrote; where it may diverge, that is a finding."""
+    with contextlib.suppress(Diverged) if may_diverge else contextlib.nullcontext():
+        train(recipe, directory / name, options_of(recipe), data_dir=arguments.data_dir)
     results = {result.config["step"]: result.top1_error for result in read_results(directory / name)}
     return Training(
         name=name,
-        metrics=tuple(read_lines(directory / name / "metrics.jsonl")),
+        metrics=tuple(
+            {key: math.nan if value is None else value for key, value in line.items()}
+            for line in read_lines(directory / name / "metrics.jsonl")
+        ),
         validation_errors=tuple(sorted(results.items())),
         classes=open_source(recipe.data.dataset, recipe.data.train_split, data_dir=arguments.data_dir).num_classes,
     )

@@ -28,6 +28,7 @@ class Arguments(Compiling):
       data_dir: Where prepared data sets lie; None for the default place.
       batch_size: Images per step over all devices.
       workers: Processes that decode images; 0 decodes in threads of this process.
+      max_corrupt: Images that may be left out because they cannot be read.
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
@@ -35,6 +36,7 @@ class Arguments(Compiling):
     data_dir: Path | None = None
     batch_size: int = 100
     workers: int = 0
+    max_corrupt: int = 0
 
 
 def main() -> None:
@@ -45,6 +47,7 @@ def main() -> None:
         split=arguments.split,
         batch_size=arguments.batch_size,
         workers=arguments.workers,
+        max_corrupt=arguments.max_corrupt,
         data_dir=arguments.data_dir,
     )
     append_result(arguments.runs[0], result)

@@ -40,6 +40,7 @@ class Arguments(Compiling):
       data_dir: Where prepared data sets lie; None for the default place.
       batch_size: Images per step over all devices.
       workers: Processes that decode images; 0 decodes in threads of this process.
+      max_corrupt: Images that may be left out because they cannot be read.
       output_dir: Gets results.jsonl.
     """
 
@@ -52,6 +53,7 @@ class Arguments(Compiling):
     data_dir: Path | None = None
     batch_size: int = 100
     workers: int = 0
+    max_corrupt: int = 0
     output_dir: Path = Path("runs/pretrained")
 
 
@@ -93,7 +95,8 @@ def measure(weights: PretrainedWeights, source: ImageSource, arguments: Argument
         if kept.config == of and (kept.split, kept.fingerprint) == (source.split, source.fingerprint):
             return kept
     network = pretrained_classifier(weights, path=arguments.path)
-    errors = evaluate_errors([network], source, batch_size=arguments.batch_size, workers=arguments.workers)
+    options = {name: getattr(arguments, name) for name in ("batch_size", "workers", "max_corrupt")}
+    errors = evaluate_errors([network], source, **options)
     result = make_result([network], source, errors, network.config)
     append_result(arguments.output_dir, result)
     return result

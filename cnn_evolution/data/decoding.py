@@ -10,7 +10,7 @@ import io
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 ImageArray = NDArray[np.uint8]
 Encoded = bytes | ImageArray
@@ -38,7 +38,8 @@ def open_pillow(data: Encoded) -> Image.Image:
         image: Image.Image = Image.open(io.BytesIO(data))
         image.load()
     except Exception as error:  # each of Pillow's plugins raises its own kind of error for damaged files
-        raise CorruptImageError(str(error)) from error
+        unknown = isinstance(error, UnidentifiedImageError)  # whose message names an object in memory
+        raise CorruptImageError("it is empty" if not data else "of no known kind" if unknown else str(error)) from error
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("RGB")

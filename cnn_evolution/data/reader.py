@@ -182,7 +182,7 @@ class _EvaluationReader:
 
 def _known(label: int, source: ImageSource, index: int) -> int:
     if not 0 <= label < source.num_classes:
-        raise ValueError(f"record {index} of {source.name} has label {label}, expected 0 to {source.num_classes - 1}")
+        raise ValueError(f"{source.where(index)} has label {label}, expected 0 to {source.num_classes - 1}")
     return label
 
 
@@ -248,11 +248,11 @@ def _count_corrupt(source: ImageSource, indices: Sequence[int], corrupt: set[int
     """Adds the records to `corrupt`, logs each that is new, and raises above the limit."""
     for index in sorted(set(indices) - corrupt):
         corrupt.add(index)
-        message = f"record {index} of {source.name}, split {source.split}, is no intact image: {_reason(source, index)}"
+        message = f"{source.where(index)} is no intact image: {_reason(source, index)}"
         if len(corrupt) > max_corrupt:
             raise ValueError(
                 f"{message}. That makes {len(corrupt)} corrupt images, {max_corrupt} are allowed (max_corrupt): "
-                f"records {', '.join(map(str, sorted(corrupt)))}."
+                f"{'; '.join(source.where(one) for one in sorted(corrupt))}"
             )
         _logger.warning("%s. Its row is left empty.", message)
 

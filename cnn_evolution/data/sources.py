@@ -7,8 +7,10 @@ files under `data_dir/name/[config/]version`. Only `mini_ilsvrc` is made on firs
 import difflib
 import hashlib
 import json
+import logging
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from cnn_evolution.data.decoding import Encoded
 from cnn_evolution.files import cache_dir
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"})
+_logger = logging.getLogger(__name__)
 
 
 class Records(Protocol):
@@ -66,6 +69,11 @@ class ImageSource:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def where(self, index: int) -> str:
+        """How to find an image, in words: its file if it has one of its own."""
+        path = getattr(self.records, "path", None)
+        return str(path(index)) if path else f"record {index} of {self.name}, split {self.split},"
 
 
 class ArraySource(ImageSource):
@@ -291,22 +299,63 @@ class _FolderRecords:
         path, label = self._files[index]
         return path.read_bytes(), label
 
+    def path(self, index: int) -> Path:
+        return self._files[index][0]
+
 
 def _open_folder(root: Path, split: str) -> ImageSource:
-    """root/split/class/*.jpg; labels number the sorted class names of all splits."""
+    """root/split/class/**/*.jpg; labels number the sorted class names of all splits.
+
+    As in torchvision's ImageFolder, but hidden files and directories, and those that systems leave behind, do not
+    count. What else is left out or surprising is logged.
+    """
     if not root.is_dir():
         raise FileNotFoundError(f"data_dir {root} is not a directory; expected images in data_dir/split/class/*.jpg")
-    splits = sorted(path.name for path in root.iterdir() if path.is_dir())
+    splits = _directories(root)
     if split not in splits:
         choices = ", ".join(splits) if splits else "none, since it has no directories"
         raise ValueError(f"unknown split {split!r} of the image folder {root}; valid are {choices}")
-    names = sorted({path.name for other in splits for path in (root / other).iterdir() if path.is_dir()})
-    files = [
-        (path, label)
-        for label, class_name in enumerate(names)
-        for path in sorted((root / split / class_name).glob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    ]
+    classes_of = {one: _directories(root / one) for one in splits}
+    names = sorted({name for classes in classes_of.values() for name in classes})
+    found = [(path, label) for label, name in enumerate(names) for path in _files_in(root / split / name)]
+    files = [(path, label) for path, label in found if path.suffix.lower() in IMAGE_SUFFIXES]
     if not files:
         raise ValueError(f"no images in {root / split}; expected {root / split}/class/*.jpg")
+    others = [path for path, _ in found if path.suffix.lower() not in IMAGE_SUFFIXES]
+    _say(f"{len(others)} files in {root / split} are no images by their names", [str(path) for path in others])
+    empty = sorted(set(range(len(names))) - {label for _, label in files})
+    _say(f"{len(empty)} classes have no image in {root / split}", [names[label] for label in empty])
+    for one, classes in classes_of.items():
+        alone = [
+            name for name in classes if all(name not in theirs for key, theirs in classes_of.items() if key != one)
+        ]
+        if len(splits) > 1:
+            _say(f"{len(alone)} classes of {root} are in the split {one} only", alone)
+    if all(name.isdecimal() for name in names) and names != sorted(names, key=int):
+        _logger.warning("the class names in %s are numbers, but labels follow them as words: %s", root, _some(names))
     return ImageSource("imagefolder", split, _FolderRecords(root, files), tuple(names))
+
+
+def _directories(path: Path) -> list[str]:
+    return sorted(one.name for one in path.iterdir() if one.is_dir() and not _left_behind(one.name))
+
+
+def _files_in(directory: Path) -> Iterator[Path]:
+    """Files at any depth, in torchvision's order."""
+    for path, _, names in sorted(os.walk(directory, followlinks=True)):
+        if not any(map(_left_behind, Path(path).relative_to(directory).parts)):
+            yield from (Path(path) / name for name in sorted(names) if not _left_behind(name))
+
+
+def _left_behind(name: str) -> bool:
+    """Whether a file or directory is one that systems and tools leave behind."""
+    return name.startswith(".") or name in {"__MACOSX", "Thumbs.db", "desktop.ini", "lost+found"}
+
+
+def _say(what: str, names: Sequence[str]) -> None:
+    if names:
+        _logger.warning("%s: %s", what, _some(names))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

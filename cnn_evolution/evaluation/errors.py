@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,14 +15,24 @@ from cnn_evolution.evaluation.classifier import Classifier, Prediction
 from cnn_evolution.parallel import AXIS, device_shares, map_count, map_prediction, replicated, split_over_devices
 from cnn_evolution.pixels import Pixels, normalise
 
+log = logging.getLogger(__name__)
+
 
 @dataclasses.dataclass(frozen=True)
 class ErrorCounts:
-    """Counts over a whole split, and the errors in percent."""
+    """Counts over a whole split, and the errors in percent.
+
+    Attributes:
+      images: Images evaluated.
+      top1_wrong: Those whose label is not the first prediction.
+      top5_wrong: Those whose label is not among the first five.
+      not_finite: Those with scores that are no finite numbers, which count as wrong.
+    """
 
     images: int
     top1_wrong: int
     top5_wrong: int
+    not_finite: int = 0
 
     @property
     def top1(self) -> float:
@@ -32,8 +43,8 @@ class ErrorCounts:
         return 100 * self.top5_wrong / self.images
 
 
-def count_errors(probabilities: Array, labels: Array) -> tuple[Array, Array, Array]:
-    """Images, wrong top-1 and wrong top-5 predictions, each an int32 scalar.
+def count_errors(probabilities: Array, labels: Array) -> tuple[Array, Array, Array, Array]:
+    """The four counts of `ErrorCounts`, each an int32 scalar.
 
     Args:
       probabilities: (N, classes), or any scores that rank the classes.
@@ -41,8 +52,9 @@ def count_errors(probabilities: Array, labels: Array) -> tuple[Array, Array, Arr
     """
     there = present(labels)
     _, best = lax.top_k(probabilities, min(5, probabilities.shape[-1]))
-    hits = best == labels[:, None]
-    return there.sum(), (there & ~hits[:, 0]).sum(), (there & ~hits.any(-1)).sum()
+    finite = jnp.isfinite(probabilities).all(-1)
+    hits = (best == labels[:, None]) & finite[:, None]
+    return there.sum(), (there & ~hits[:, 0]).sum(), (there & ~hits.any(-1)).sum(), (there & ~finite).sum()
 
 
 @functools.lru_cache(maxsize=16)
@@ -78,7 +90,12 @@ def _counter() -> Callable[[Any, Any], Any]:
 
 
 def evaluate_errors(
-    classifiers: Sequence[Classifier], source: ImageSource, *, batch_size: int, workers: int = 0
+    classifiers: Sequence[Classifier],
+    source: ImageSource,
+    *,
+    batch_size: int,
+    workers: int = 0,
+    max_corrupt: int = 0,
 ) -> ErrorCounts:
     """Errors over exactly the images of `source`, each once, whatever the batch size and the number of devices.
 
@@ -86,7 +103,8 @@ def evaluate_errors(
     image.
 
     Raises:
-      ValueError: There is no classifier, or the batch does not divide over the devices.
+      ValueError: There is no classifier, the batch does not divide over the devices, or more than `max_corrupt` files
+        are corrupt; up to as many are left out.
     """
     if not classifiers:
         raise ValueError("an evaluation needs at least one network")
@@ -100,12 +118,13 @@ def evaluate_errors(
             process_index=jax.process_index(),
             process_count=jax.process_count(),
             workers=workers,
+            max_corrupt=max_corrupt,
         )
         for crop in crops
     ]
     predictors = [predictor(one.prediction, one.pixels, source.num_classes) for one in classifiers]
     frozen = [jax.device_put(one.frozen, replicated()) for one in classifiers]
-    totals = [0, 0, 0]
+    totals = [0, 0, 0, 0]
     for batches in zip(*streams, strict=True):
         batch_of = dict(zip(crops, map(split_over_devices, batches), strict=True))
         scores = sum(
@@ -114,4 +133,8 @@ def evaluate_errors(
         )
         counts = _counter()(scores, batch_of[crops[0]]["label"])
         totals = [total + int(count) for total, count in zip(totals, counts, strict=True)]
-    return ErrorCounts(*totals)
+    counted = ErrorCounts(*totals)
+    if counted.not_finite:
+        names = "+".join(one.name for one in classifiers)
+        log.warning("%s gives %d images scores that are no numbers; they count as wrong", names, counted.not_finite)
+    return counted

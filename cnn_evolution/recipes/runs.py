@@ -44,6 +44,7 @@ def evaluate_runs(
     split: str | None = None,
     batch_size: int | None = None,
     workers: int = 0,
+    max_corrupt: int = 0,
     data_dir: Path | None = None,
 ) -> Result:
     """Errors of a trained run, or of several whose probabilities are averaged.
@@ -53,6 +54,7 @@ def evaluate_runs(
       split: None for the evaluation split of the first run's recipe.
       batch_size: Images per step over all devices; None for that of the first run's recipe.
       workers: Processes that decode images; 0 decodes in threads of this process.
+      max_corrupt: Images that may be left out because they cannot be read.
       data_dir: Where prepared data sets lie; None for the default place.
 
     Raises:
@@ -69,5 +71,6 @@ def evaluate_runs(
         raise ValueError(f"an ensemble needs runs on one data set; these are on {names}")
     source = open_source(first.evaluation.name, split, data_dir=data_dir) if split else first.evaluation
     networks = [as_classifier(task, state, identity(task)) for task, state in loaded]
-    errors = evaluate_errors(networks, source, batch_size=batch_size or first.batch_size, workers=workers)
+    batch_size = batch_size or first.batch_size
+    errors = evaluate_errors(networks, source, batch_size=batch_size, workers=workers, max_corrupt=max_corrupt)
     return make_result(networks, source, errors, {"runs": [network.config for network in networks]})

@@ -3,9 +3,10 @@
 import contextlib
 import dataclasses
 import functools
+import math
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,15 @@ from cnn_evolution.training.task import RunOptions, Task
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run was asked to stop, has saved a checkpoint, and goes on when it is started again."""
+    """The signal `number` stopped the run; it has saved a checkpoint, and goes on when it is started again."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+class Diverged(FloatingPointError):
+    """The loss or its gradient is no finite number any more; the last checkpoint is from before."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +65,7 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
     Raises:
       ValueError: The parts of the task do not fit one another or the devices, which is said before anything is computed
         or written; or the directory holds a run of another task.
+      Diverged: The loss is no number any more.
       OSError: Another process trains in this directory, or it cannot be written.
       Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
     """
@@ -222,23 +232,35 @@ def _train(
             jax.block_until_ready(before)
             before = metrics
             writer.advance(step)
-            last = step == task.steps
-            if step % options.log_every == 0 or last:
-                values = {name: float(value) for name, value in metrics.items()}
-                writer.write(step, values)
-                if options.on_metrics:
-                    options.on_metrics(step, values)
+            last, logs = step == task.steps, step % options.log_every == 0
             # Hosts agree by communicating, which is too dear for every step.
-            stop = (jax.process_count() == 1 or step % options.log_every == 0) and stop_requested()
-            if step % checkpoint_steps == 0 or last or stop:
+            stop = stop_requested() if jax.process_count() == 1 or logs else 0
+            saves = step % checkpoint_steps == 0 or last or stop
+            if logs or saves:
+                values = {name: float(value) for name, value in metrics.items()}
+                if logs or last:
+                    writer.write(step, values)
+                    if options.on_metrics:
+                        options.on_metrics(step, values)
+                check_finite(step, values)
+            if saves:
                 checkpoints.save(to_global(state))
             if stop and not last:
-                raise Interrupted(
-                    f"stopped after step {step} of {task.steps}, which is saved; the same command continues from there"
-                )
+                saved = f"stopped after step {step} of {task.steps}, which is saved"
+                raise Interrupted(f"{saved}; the same command continues from there", stop)
             if step % evaluation_steps == 0 and not last:
                 _evaluate(task, state, run, writer.say)
     return _evaluate(task, state, run, writer.say)
+
+
+def check_finite(step: int, metrics: Mapping[str, float]) -> None:
+    """Raises Diverged unless the loss and the gradient's norm are finite."""
+    loss, norm = metrics["loss"], metrics["gradient_norm"]
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise Diverged(
+            f"step {step} has a loss of {loss:g} and a gradient of norm {norm:g}, so the run has ended; its last "
+            "checkpoint is from before. Lower the learning rate, clip the gradient, or warm up for longer"
+        )
 
 
 def _steps(task: Task, epochs: float) -> int:
@@ -255,8 +277,13 @@ def _evaluate(task: Task, state: TrainState, run: Run, say: Callable[[str], None
 
 def _measure(task: Task, state: TrainState, run: Run) -> Result:
     classifier = as_classifier(task, state, run.config)
-    workers = run.options.workers
-    errors = evaluate_errors([classifier], task.evaluation, batch_size=task.batch_size, workers=workers)
+    errors = evaluate_errors(
+        [classifier],
+        task.evaluation,
+        batch_size=task.batch_size,
+        workers=run.options.workers,
+        max_corrupt=run.options.max_corrupt,
+    )
     return make_result([classifier], task.evaluation, errors, classifier.config)
 
 
@@ -271,12 +298,13 @@ def _forget_after(path: Path, step: int) -> None:
 
 
 @contextlib.contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """While active, the first SIGINT or SIGTERM only raises a flag, so that the step in progress is finished and saved.
+def _stop_requests() -> Iterator[Callable[[], int]]:
+    """While active, the first SIGINT or SIGTERM is only noted, so that the step in progress is finished and saved.
 
-    The second one acts as usual. All hosts of a run must stop after the same step, so they agree on the flag.
+    What is yielded gives the number of the signal, or 0. The second signal acts as usual. All hosts of a run must stop
+    after the same step, so they agree on the number.
     """
-    requested = threading.Event()
+    requested = 0
     signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     usual = [signal.getsignal(s) for s in signals]
 
@@ -284,14 +312,15 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
         for s, handler in zip(signals, usual, strict=True):
             signal.signal(s, handler)
 
-    def request(*_: object) -> None:
-        requested.set()
+    def request(number: int, _: object) -> None:
+        nonlocal requested
+        requested = number
         restore()
 
-    def agreed() -> bool:
+    def agreed() -> int:
         if jax.process_count() == 1:
-            return requested.is_set()
-        return bool(np.any(multihost_utils.process_allgather(np.array(requested.is_set()))))
+            return requested
+        return int(np.max(multihost_utils.process_allgather(np.array(requested))))
 
     for s in signals:
         signal.signal(s, request)

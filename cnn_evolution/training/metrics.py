@@ -1,5 +1,6 @@
 """Where a run writes what happens: machine-readable lines, TensorBoard, and the terminal."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -82,7 +83,8 @@ class MetricsWriter:
             return
         rate, waiting = self.rate(step), self.waiting()
         speed = {"images_per_second": round(rate, 1), "waiting_for_input": round(waiting, 3)}
-        append_line(self._path, {"step": step, **metrics, **speed})
+        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}  # as JSON has it
+        append_line(self._path, {"step": step, **finite, **speed})
         for name, value in metrics.items():
             self._writer.add_scalar(name, value, step)
         if not self._bar:

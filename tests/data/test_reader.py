@@ -143,7 +143,7 @@ def test_evaluation_reads_every_image_once(count, processes):
 
 def test_a_corrupt_file_ends_training_by_default():
     batches = train_batches(source_of(10, corrupt=(3,)), batch_size=5, crop=CROP, seed=0)
-    with pytest.raises(ValueError, match=r"record 3 of numbers.*1 corrupt images, 0 are allowed.*records 3\."):
+    with pytest.raises(ValueError, match=r"record 3 of numbers.*1 corrupt images, 0 are allowed.*record 3 of"):
         take(batches, 2)
     assert next(batches, None) is None  # over, instead of going on without it
 
@@ -161,7 +161,7 @@ def test_corrupt_files_within_the_limit_leave_empty_rows_and_are_counted_once(wo
 
 def test_one_corrupt_file_above_the_limit_names_all():
     batches = train_batches(source_of(10, corrupt=(3, 8)), batch_size=5, crop=CROP, seed=0, max_corrupt=1)
-    with pytest.raises(ValueError, match=r"2 corrupt images, 1 are allowed.*records 3, 8\."):
+    with pytest.raises(ValueError, match=r"2 corrupt images, 1 are allowed.*record 3 of.*; record 8 of"):
         take(batches, 2)
 
 
@@ -261,7 +261,7 @@ def test_an_operation_that_changes_shape_or_type_is_an_error(operation, got):
 @pytest.mark.parametrize("label", [-1, 4])
 def test_a_label_that_is_no_class_is_an_error(label):
     source = replace(source_of(4), records=[(encode(index), label if index == 2 else 0) for index in range(4)])
-    message = f"record 2 of numbers has label {label}, expected 0 to 3"
+    message = f"record 2 of numbers, split train, has label {label}, expected 0 to 3"
     with pytest.raises(ValueError, match=message):
         take(train_batches(source, batch_size=4, crop=CROP, seed=0), 1)
     with pytest.raises(ValueError, match=message):

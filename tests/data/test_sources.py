@@ -161,3 +161,60 @@ def test_a_fingerprint_tells_data_apart_and_stays(folder, mini_dir):
     assert len(set(before)) == 8 and prints() == before
     (folder / "train" / "cat" / "0.jpg").rename(folder / "train" / "cat" / "9.jpg")
     assert [a == b for a, b in zip(before, prints(), strict=True)] == [True] * 4 + [False] + [True] * 3
+
+
+def test_what_systems_and_tools_leave_behind_is_no_class_and_no_image(folder, caplog):
+    before = [folder / name for name in ("train/cat/0.jpg", "train/cat/1.jpg", "train/cat/2.jpg")]
+    for place in (".git/objects", "train/.ipynb_checkpoints", "train/__MACOSX/cat", "train/cat/.thumbs"):
+        (folder / place).mkdir(parents=True)
+        (folder / place / "x.jpg").write_bytes(before[0].read_bytes())
+    for name in ("._0.jpg", ".DS_Store"):
+        (folder / "train/cat" / name).write_bytes(b"left behind")
+    source = open_source("imagefolder", "train", data_dir=folder)
+    assert source.class_names == ("cat", "dog")
+    assert [source.records.path(index) for index in range(3)] == before and len(source) == 6
+
+
+def test_images_at_any_depth_are_read_as_torchvision_does(folder):
+    (folder / "train/cat/more/deep").mkdir(parents=True)
+    for name in ("more/a.JPG", "more/deep/b.png", "z.tif"):
+        Image.new("RGB", (20, 20)).save(folder / "train/cat" / name)
+    source = open_source("imagefolder", "train", data_dir=folder)
+    assert [str(source.records.path(index).relative_to(folder / "train/cat")) for index in range(6)] == [
+        "0.jpg",
+        "1.jpg",
+        "2.jpg",
+        "z.tif",
+        "more/a.JPG",
+        "more/deep/b.png",
+    ]
+
+
+def test_what_is_left_out_and_what_surprises_is_said(folder, caplog):
+    open_source("imagefolder", "train", data_dir=folder)
+    (message,) = (record.message for record in caplog.records)  # about the notes
+    assert "1 files in" in message and "are no images by their names" in message and "notes.txt" in message
+    caplog.clear()
+    for place in ("train/10", "train/9", "val/9"):
+        (folder / place).mkdir()
+    for path in [*(folder / "train/cat").iterdir(), *(folder / "train/dog").iterdir()]:
+        path.rename(folder / "train/9" / f"{path.parent.name}{path.name}")
+    for name in ("train/cat", "train/dog", "val/cat", "val/dog"):
+        for path in (folder / name).iterdir():
+            path.unlink()
+        (folder / name).rmdir()
+    source = open_source("imagefolder", "train", data_dir=folder)
+    assert source.class_names == ("10", "9") and source.records[0][1] == 1
+    said = "\n".join(record.message for record in caplog.records)
+    assert "1 classes have no image" in said and "in the split train only: 10" in said
+    assert "are numbers, but labels follow them as words: 10, 9" in said
+
+
+def test_a_file_without_content_is_named(folder):
+    (folder / "train/cat/1.jpg").write_bytes(b"")
+    source = open_source("imagefolder", "train", data_dir=folder)
+    with pytest.raises(ValueError, match=r"train/cat/1\.jpg is no intact image: it is empty\. That makes 1"):
+        list(evaluation_batches(source, batch_size=6, crop=CenterCrop(8, 8)))
+    (folder / "train/cat/1.jpg").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"train/cat/1\.jpg is no intact image: of no known kind"):
+        list(evaluation_batches(source, batch_size=6, crop=CenterCrop(8, 8)))

@@ -25,13 +25,18 @@ def test_counts_equal_a_ranking_by_hand(data):
     labels = rng.integers(-1, classes, n)
     ranks = [int((row > row[label]).sum()) for row, label in zip(scores, labels, strict=True) if label >= 0]
     got = [int(count) for count in count_errors(jnp.asarray(scores), jnp.asarray(labels))]
-    assert got == [len(ranks), sum(rank >= 1 for rank in ranks), sum(rank >= 5 for rank in ranks)]
+    assert got == [len(ranks), sum(rank >= 1 for rank in ranks), sum(rank >= 5 for rank in ranks), 0]
 
 
 def test_a_constant_answer_is_no_better_than_chance():
     labels = jnp.arange(100)
-    assert [int(c) for c in count_errors(jnp.zeros((100, 100)), labels)] == [100, 99, 95]
-    assert [int(c) for c in count_errors(jnp.full((100, 100), jnp.nan), labels)] == [100, 99, 95]
+    assert [int(c) for c in count_errors(jnp.zeros((100, 100)), labels)] == [100, 99, 95, 0]
+
+
+@pytest.mark.parametrize("value", [jnp.nan, jnp.inf, -jnp.inf])
+def test_scores_that_are_no_numbers_are_wrong(value):
+    scores = jnp.eye(4).at[1, 1].set(value).at[2, 0].set(value)
+    assert [int(c) for c in count_errors(scores, jnp.array([0, 1, 2, -1]))] == [3, 2, 2, 2]
 
 
 class Colours(nn.Module):
@@ -98,3 +103,4 @@ def test_a_corrupt_image_is_never_silent(source):
     damaged = dataclasses.replace(source, records=Damaged())
     with pytest.raises(ValueError, match="record 7"):
         evaluate_errors([member(0)], damaged, batch_size=50)
+    assert evaluate_errors([member(0)], damaged, batch_size=50, max_corrupt=1).images == 199

@@ -4,8 +4,10 @@ import csv
 import importlib.util
 import os
 import runpy
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -15,6 +17,7 @@ import pytest
 
 import cnn_evolution as ce
 from cnn_evolution.evaluation.results import read_results
+from cnn_evolution.jsonl import read_lines
 from tests.tiers import exhaustive
 
 
@@ -190,6 +193,30 @@ def test_a_recipe_of_ones_own_is_trained_by_its_name_and_resumed_and_evaluated(t
     assert result.config["task"]["seed"] == 7 and f"top-1 error {result.top1_error:.2f}%" in output
     assert "another task" in run("train", *arguments, "--seed", 8, code=2, environment=home)
     assert f"top-1 error {result.top1_error:.2f}%" in run("evaluate", tmp_path / "run")  # without the module
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_signal_to_the_whole_group_saves_a_checkpoint_and_has_its_own_code(tmp_path, number, code, workers):
+    arguments = ["mini-alexnet", "--data.dataset", "mini_ilsvrc/tiny", "--model.width", "0.0625", "--epochs", "500"]
+    options = ["--run-dir", tmp_path, "--log-every", "1", "--workers", str(workers)]
+    command = [sys.executable, "-m", "experiments.train", *arguments, *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not read_lines(tmp_path / "metrics.jsonl"):
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.05)
+    os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    step = max(int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit())
+    assert f"interrupted: stopped after step {step} of" in said
+
+
+def test_a_diverging_run_has_a_code_of_its_own(tmp_path, run_here):
+    arguments = ["mini-alexnet", "--data.dataset", "mini_ilsvrc/tiny", "--model.width", 0.0625, "--run-dir", tmp_path]
+    output = run_here("train", *arguments, "--optimizer.learning-rate", 1e20, "--optimizer.clip-norm", 0, code=3)
+    assert "diverged: step" in output and "last checkpoint is from before" in output
 
 
 def test_another_update_rule_comes_with_its_own_defaults(run_here):

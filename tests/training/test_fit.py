@@ -27,7 +27,7 @@ from cnn_evolution.recipes import (
     train,
 )
 from cnn_evolution.recipes.config import to_dict
-from cnn_evolution.training import RunOptions, Task, cross_entropy, evaluate, fit
+from cnn_evolution.training import Diverged, RunOptions, Task, cross_entropy, evaluate, fit
 from tests.training.test_identity import Net
 
 # 800 images in batches of 16: 50 steps an epoch, of which these runs do 30.
@@ -240,15 +240,24 @@ def test_no_finished_result_is_handed_out_for_other_images(tmp_path):
         evaluate(own_task(train=renamed, evaluation=renamed), tmp_path)
 
 
-def test_one_process_trains_in_a_directory_and_others_may_look_on(tmp_path):
-    process = start(tmp_path)
-    wait_for_step(process, tmp_path, 12)  # there is a checkpoint
+HOLDER = """
+import sys, time
+from pathlib import Path
+from cnn_evolution.training.fit import only_one_trains
+with only_one_trains(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(120)
+"""
+
+
+def test_one_process_trains_in_a_directory_and_its_lock_dies_with_it(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
     with pytest.raises(OSError, match="another process trains in"):
-        train(RECIPE, tmp_path, OPTIONS)
-    assert evaluate_runs([tmp_path]).config["runs"][0]["step"] >= 10
+        fit(own_task(steps=1), tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
-    assert train(RECIPE, tmp_path, OPTIONS).config["step"] == 30  # the lock died with its process
+    assert fit(own_task(steps=1), tmp_path).images == 16
 
 
 def test_evaluations_do_not_disturb_a_run_that_saves_often(uninterrupted, tmp_path):
@@ -263,3 +272,18 @@ def test_evaluations_do_not_disturb_a_run_that_saves_often(uninterrupted, tmp_pa
     run_dir, expected = uninterrupted
     assert losses(tmp_path) == losses(run_dir) and result.top1_error == expected.top1_error
     assert len(seen) == 6 and all(0 < step - saved <= 4 for step, saved in seen)
+
+
+@pytest.mark.parametrize("log_every", [1, 7])
+def test_a_run_that_diverges_ends_within_a_logging_interval_and_keeps_its_last_good_checkpoint(tmp_path, log_every):
+    def objective(params, model_state, batch, key, step, frozen):
+        loss, out = cross_entropy(Net())(params, model_state, batch, key, step, frozen)
+        return loss * jnp.where(step < 9, 1.0, jnp.nan), out
+
+    options = RunOptions(log_every=log_every, checkpoint_every=0.5)  # every 2 steps
+    with pytest.raises(Diverged, match=r"step 10 has a loss of nan and a gradient of norm nan.*last checkpoint"):
+        fit(own_task(objective=objective), tmp_path, options)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()) == ["6", "8"]
+    assert not (tmp_path / "results.jsonl").exists()
+    text = (tmp_path / "metrics.jsonl").read_text()
+    assert "NaN" not in text and (log_every > 1 or read_lines(tmp_path / "metrics.jsonl")[-1]["loss"] is None)
