@@ -12,6 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 import cnn_evolution as ce
 from cnn_evolution.data import ArraySource, CenterCrop
 from cnn_evolution.parallel import AXIS, replicated
+from cnn_evolution.pixels import Pixels
 from cnn_evolution.recipes import ScheduleConfig, Sgd
 from cnn_evolution.recipes.optimizer import make_optimizer
 from cnn_evolution.training import Task
@@ -28,6 +29,7 @@ def task_of(case: Case) -> Task:
     The steps are so short that the loss falls steadily, from weights drawn without care for it: in longer ones two
     CPU programs of ResNet-50 that differ in rounding alone come apart by a tenth within five steps.
     """
+    spec = ce.model_info(case.model)
     nothing = ArraySource(np.zeros((1, 1, 1, 3), np.uint8), [0], tuple(map(str, range(CLASSES))))
     return Task(
         model=ce.create_model(
@@ -39,6 +41,7 @@ def task_of(case: Case) -> Task:
         ),
         train=nothing,
         evaluation=nothing,
+        pixels=Pixels(spec.mean, spec.std),
         crop=CenterCrop(case.input_size, case.input_size),
         optimizer=make_optimizer(Sgd(learning_rate=3e-4, clip_norm=1.0), ScheduleConfig(name="constant"), 1.0, 1),
         steps=1,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnn_evolution.analysis import lecture
+from experiments import lecture
 from experiments.lecture import BY_TRUNCATION, ERRATUM, REPRODUCED, lecture_numbers
 
 ROWS = {row.id: row for row in lecture_numbers()}
