@@ -33,9 +33,9 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
         try:
             written = file.write(line)
             os.fsync(file.fileno())
-        except OSError:
+        except OSError as error:
             file.truncate(size)
-            raise
+            raise OSError(error.errno, error.strerror, str(path)) from error
         if written != len(line):
             file.truncate(size)
             raise OSError(errno.ENOSPC, "no space left for a line", str(path))

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -18,7 +19,11 @@ def run(command: Callable[[], None]) -> NoReturn:
     most of them; with CNN_EVOLUTION_TRACEBACK=1 in the environment they keep their traceback, as all others do.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.CRITICAL)  # its errors are raised, too
+    if not os.environ.get("CNN_EVOLUTION_TRACEBACK"):
+        # What goes wrong in a thread or a callback is raised again where its work is waited for.
+        threading.excepthook = lambda arguments: logging.debug("in a thread: %s", arguments.exc_value)
+        sys.unraisablehook = lambda arguments: logging.debug("in a callback: %s", arguments.exc_value)
     code = 0
     try:
         command()

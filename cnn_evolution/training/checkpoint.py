@@ -3,6 +3,7 @@
 Reading opens them read-only and deletes nothing, so any number of readers may look on while a run trains.
 """
 
+import errno
 import json
 import logging
 import re
@@ -29,6 +30,7 @@ class Checkpoints:
     """
 
     def __init__(self, directory: Path, keep: int = 2):
+        self._directory = directory
         self._manager = ocp.CheckpointManager(
             directory.absolute(),
             options=ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True),
@@ -36,13 +38,34 @@ class Checkpoints:
         )
 
     def save(self, state: TrainState) -> None:
-        """Stores the state after its `state.step` steps."""
-        self._manager.save(int(state.step), args=ocp.args.Composite(state=ocp.args.StandardSave(state)))
+        """Stores the state after its `state.step` steps.
+
+        Raises:
+          OSError: It, or the one before, cannot be written; says which checkpoint is the last whole one.
+        """
+        with self._in_words(f"the checkpoint of step {int(state.step)} or the one before"):
+            self._manager.save(int(state.step), args=ocp.args.Composite(state=ocp.args.StandardSave(state)))
 
     def close(self) -> None:
-        """Waits until everything is written."""
-        self._manager.wait_until_finished()
+        """Waits until everything is written.
+
+        Raises:
+          OSError: As `save`.
+        """
+        with self._in_words("the last checkpoint"):
+            self._manager.wait_until_finished()
         self._manager.close()
+
+    @contextmanager
+    def _in_words(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # of orbax, TensorStore and the system
+            full = "RESOURCE_EXHAUSTED" in str(error) or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
+            why = "no space is left there" if full else f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            whole = next(iter(steps_of(self._directory)), None)
+            last = "there is no whole one" if whole is None else f"the last whole one is of step {whole}"
+            raise OSError(f"{what} cannot be written in {self._directory}, since {why}; {last}") from error
 
 
 @contextmanager

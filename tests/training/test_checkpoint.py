@@ -9,7 +9,7 @@ import optax
 import orbax.checkpoint as ocp
 import pytest
 
-from cnn_evolution.training.checkpoint import load_state, open_checkpoints, read_newest, set_aside
+from cnn_evolution.training.checkpoint import Checkpoints, load_state, open_checkpoints, read_newest, set_aside
 from cnn_evolution.training.state import TrainState
 
 
@@ -135,3 +135,22 @@ def test_a_run_of_which_nothing_can_be_read_is_an_error_and_nothing_is_removed(r
 def test_loading_without_a_checkpoint_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
         load_state(tmp_path / "nothing", state(0))
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "no space is left there"),
+        (ValueError("RESOURCE_EXHAUSTED: Error writing"), "no space is left there"),
+        (OSError(errno.EROFS, "Read-only file system"), "OSError: .*Read-only file system"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_written_is_said_in_a_line_with_the_last_whole_one(run, monkeypatch, error, why):
+    def fail(*_, **__):
+        raise error
+
+    checkpoints = Checkpoints(run)
+    monkeypatch.setattr(ocp.CheckpointManager, "save", fail)
+    with pytest.raises(OSError, match=rf"step 30 or the one before cannot be written in .*{why}; .* is of step 20$"):
+        checkpoints.save(state(30))
+    assert restore(run).step == 20
