@@ -8,7 +8,8 @@ is `train_batches(..., start=t)`, at once.
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+import signal
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -40,7 +41,7 @@ def train_batches(
     process_count: int = 1,
     workers: int = 0,
     max_corrupt: int = 0,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Training batches without end, from batch number `start` on.
 
     The examples are shuffled anew in every epoch; batches run over the borders of epochs, and nothing is dropped.
@@ -91,7 +92,7 @@ def evaluation_batches(
     process_count: int = 1,
     workers: int = 0,
     max_corrupt: int = 0,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Every image of the split once, in order, over all processes together.
 
     Every process gets the same number of batches, all of the same size: the last is filled up with absent rows.
@@ -210,7 +211,7 @@ def check_operations(operations: Sequence[ImageOperation], size: int) -> None:
         _applied(operation, np.full((size, size, 3), 128, np.uint8), np.random.default_rng(0))
 
 
-def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_corrupt: int) -> Iterator[Batch]:
+def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_corrupt: int) -> Generator[Batch]:
     """Reads batches of positions ahead and keeps count of the corrupt files.
 
     A generator is over once it has raised, which is what an error of a worker must mean: Grain's own iterator would go
@@ -225,7 +226,8 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
             flags.FLAGS.mark_as_parsed()  # Grain hands absl's flags to its workers, parsed or not
         options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
         dataset = batches.to_iter_dataset(options).mp_prefetch(
-            grain.multiprocessing.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)
+            grain.multiprocessing.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1),
+            worker_init_fn=_leave_interrupts_to_the_parent,
         )
     else:
         # Small images take more Python than decoding, and threads that wait for each other's Python only cost time.
@@ -242,6 +244,11 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
             yield batch
     finally:
         iterator.close()
+
+
+def _leave_interrupts_to_the_parent(*_: int) -> None:
+    """Lets a worker go on at Ctrl-C, which a terminal sends to it as well; the parent ends it when it is done."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _count_corrupt(source: ImageSource, indices: Sequence[int], corrupt: set[int], max_corrupt: int) -> None:

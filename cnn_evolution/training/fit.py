@@ -222,6 +222,7 @@ def _train(
     with contextlib.ExitStack() as stack:
         writer = MetricsWriter(run.directory, task.steps, start, task.batch_size, active=first)
         stack.callback(writer.close)
+        stack.callback(batches.close)
         stop_requested = stack.enter_context(_stop_requests())
         if start:
             writer.say(f"continues after step {start} of {task.steps}")
