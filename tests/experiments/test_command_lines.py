@@ -180,6 +180,7 @@ def imagenet(tmp_path_factory):
     return fake.write_fake_imagenet(tmp_path_factory.mktemp("data"), train=8, validation=6)
 
 
+@exhaustive
 def test_a_recipe_of_ones_own_is_trained_by_its_name_and_resumed_and_evaluated(tmp_path):
     (tmp_path / "my_recipes.py").write_text(
         "import dataclasses\n"
@@ -195,8 +196,15 @@ def test_a_recipe_of_ones_own_is_trained_by_its_name_and_resumed_and_evaluated(t
     assert f"top-1 error {result.top1_error:.2f}%" in run("evaluate", tmp_path / "run")  # without the module
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("number", "code", "workers"),
+    [
+        (signal.SIGTERM, 143, 0),
+        pytest.param(signal.SIGTERM, 143, 2, marks=exhaustive),
+        pytest.param(signal.SIGINT, 130, 0, marks=exhaustive),
+        pytest.param(signal.SIGINT, 130, 2, marks=exhaustive),
+    ],
+)
 def test_a_signal_to_the_whole_group_saves_a_checkpoint_and_has_its_own_code(tmp_path, number, code, workers):
     arguments = ["mini-alexnet", "--data.dataset", "mini_ilsvrc/tiny", "--model.width", "0.0625", "--epochs", "500"]
     options = ["--run-dir", tmp_path, "--log-every", "1", "--workers", str(workers)]

@@ -13,6 +13,7 @@ import pytest
 
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
+from tests.tiers import exhaustive
 
 EXAMPLES = Path(__file__).parents[2] / "experiments" / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem != "__init__")
@@ -66,6 +67,7 @@ def test_a_network_is_resumed_after_a_kill_to_the_bit_and_evaluated(tmp_path, ca
     assert first == second and "on 200 images of mini_ilsvrc/tiny" in first
 
 
+@exhaustive
 def test_a_student_learns_from_a_frozen_teacher(tmp_path):
     example("distillation").main(tmp_path, quick=True)
     (record,) = read_lines(tmp_path / "student" / "metrics.jsonl")
@@ -73,6 +75,7 @@ def test_a_student_learns_from_a_frozen_teacher(tmp_path):
     assert read_results(tmp_path / "student")[0].model == "student"
 
 
+@exhaustive
 @pytest.mark.parametrize("name", ["own_augmentation", "own_optimizer"])
 def test_augmentation_and_optimizers_replace_those_of_a_recipe(tmp_path, name):
     example(name).main(tmp_path, quick=True)
@@ -94,6 +97,7 @@ def test_arrays_are_learned(tmp_path):
     assert read_lines(tmp_path / "metrics.jsonl")[-1]["top1_error"] < 40  # in training; chance is 75
 
 
+@exhaustive
 def test_a_loop_of_ones_own_trains(capsys):
     example("own_loop").main("mini_ilsvrc/tiny", steps=3, width=0.0625)
     assert capsys.readouterr().out.startswith("top-1 error ")
