@@ -12,7 +12,8 @@ class Batch(TypedDict):
     """The rows of a batch that belong to this process.
 
     image: uint8 (b, size, size, 3), RGB.
-    label: int32 (b,); ABSENT where a row holds no image (zeros), after the end of a split or for a corrupt file.
+    label: int32 (b,); ABSENT where a row holds no image (zeros): in evaluation after the end of a split, and for a
+        corrupt file.
     """
 
     image: NDArray[np.uint8]

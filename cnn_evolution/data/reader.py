@@ -15,13 +15,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cnn_evolution.data.batch import Batch, empty_batch, present
+from cnn_evolution.data.batch import Batch, empty_batch
 from cnn_evolution.data.decoding import CorruptImageError, ImageArray, open_pillow
 from cnn_evolution.data.sources import ImageSource
 from cnn_evolution.data.transforms import CenterCrop, TrainingCrop, read_center_crop, read_crop
 
 _PADDING = -1
+_NEXT = 10  # so many records in a row are tried before one place stays empty
 _ENDLESS = 2**52  # examples; Grain counts batches in floating point, where its own "infinite" overflows at batch size 1
 _logger = logging.getLogger(__name__)
 
@@ -137,38 +139,45 @@ def _position_or_padding(position: int, examples: int) -> int:
 
 @dataclass(frozen=True)
 class _TrainingReader:
-    """Positions in the endless sequence of epochs -> the batch."""
+    """Positions in the endless sequence of epochs -> the batch, and the corrupt records that were met.
+
+    The next intact image takes the place of a corrupt one, so that every row counts, in statistics too.
+    """
 
     source: ImageSource
     crop: TrainingCrop
     seed: int
     operations: tuple[ImageOperation, ...] = ()
 
-    def __call__(self, positions: Sequence[int]) -> Batch:
-        batch = empty_batch(len(positions), self.crop.size)
+    def __call__(self, positions: Sequence[int]) -> tuple[Batch, NDArray[np.int64]]:
+        batch, corrupt = empty_batch(len(positions), self.crop.size), []
         for row, position in enumerate(positions):
-            epoch, index = divmod(position, len(self.source))
-            data, label = self.source.records[index]
-            rng = np.random.default_rng((self.seed, epoch, index))
-            try:
-                read_crop(data, self.crop, rng, batch["image"][row])
+            epoch, first = divmod(position, len(self.source))
+            for index in (np.arange(first, first + _NEXT) % len(self.source)).tolist():
+                data, label = self.source.records[index]
+                rng = np.random.default_rng((self.seed, epoch, index))
+                try:
+                    read_crop(data, self.crop, rng, batch["image"][row])
+                except CorruptImageError:
+                    batch["image"][row] = 0
+                    corrupt.append(index)
+                    continue
                 batch["label"][row] = _known(label, self.source, index)
                 for operation in self.operations:
                     batch["image"][row] = _applied(operation, batch["image"][row], rng)
-            except CorruptImageError:
-                batch["image"][row] = 0
-        return batch
+                break
+        return batch, np.array(corrupt, np.int64)
 
 
 @dataclass(frozen=True)
 class _EvaluationReader:
-    """Positions in the split, or `_PADDING` -> the batch."""
+    """Positions in the split, or `_PADDING` -> the batch, in which corrupt images are absent, and their records."""
 
     source: ImageSource
     crop: CenterCrop
 
-    def __call__(self, positions: Sequence[int]) -> Batch:
-        batch = empty_batch(len(positions), self.crop.size)
+    def __call__(self, positions: Sequence[int]) -> tuple[Batch, NDArray[np.int64]]:
+        batch, corrupt = empty_batch(len(positions), self.crop.size), []
         for row, position in enumerate(positions):
             if position == _PADDING:
                 continue
@@ -178,7 +187,8 @@ class _EvaluationReader:
                 batch["label"][row] = _known(label, self.source, position)
             except CorruptImageError:
                 batch["image"][row] = 0
-        return batch
+                corrupt.append(position)
+        return batch, np.array(corrupt, np.int64)
 
 
 def _known(label: int, source: ImageSource, index: int) -> int:
@@ -236,11 +246,8 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
     iterator = iter(dataset)
     corrupt: set[int] = set()
     try:
-        for number, batch in enumerate(iterator):
-            missing = np.flatnonzero(~present(batch["label"]))
-            if missing.size:
-                rows = [positions[number][row] for row in missing]
-                _count_corrupt(source, [p % len(source) for p in rows if p != _PADDING], corrupt, max_corrupt)
+        for batch, found in iterator:
+            _count_corrupt(source, found.tolist(), corrupt, max_corrupt)
             yield batch
     finally:
         iterator.close()
@@ -261,7 +268,7 @@ def _count_corrupt(source: ImageSource, indices: Sequence[int], corrupt: set[int
                 f"{message}. That makes {len(corrupt)} corrupt images, {max_corrupt} are allowed (max_corrupt): "
                 f"{'; '.join(source.where(one) for one in sorted(corrupt))}"
             )
-        _logger.warning("%s. Its row is left empty.", message)
+        _logger.warning("%s. It is left out.", message)
 
 
 def _reason(source: ImageSource, index: int) -> str:
