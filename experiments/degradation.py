@@ -17,6 +17,7 @@ or fail to; what is printed says which.
 import contextlib
 import dataclasses
 import itertools
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,8 +41,10 @@ from cnn_evolution.recipes import (
     load_run,
     train,
 )
+from cnn_evolution.recipes.config import to_dict
 from cnn_evolution.training import RunOptions
 from cnn_evolution.training.fit import Diverged, initial_state
+from cnn_evolution.training.identity import read_identity
 from cnn_evolution.training.metrics import console
 from experiments import command_line
 from experiments.compilation_cache import Compiling
@@ -187,8 +190,9 @@ def data_of(arguments: Arguments) -> DataConfig:
 
 def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str, *, may_diverge: bool = False) -> Training:
     """Trains, or finds trained, and reads what the run wrote; where it may diverge, that is a finding."""
-    with contextlib.suppress(Diverged) if may_diverge else contextlib.nullcontext():
-        train(recipe, directory / name, options_of(recipe), data_dir=arguments.data_dir)
+    if not (may_diverge and has_diverged(recipe, directory / name)):
+        with contextlib.suppress(Diverged) if may_diverge else contextlib.nullcontext():
+            train(recipe, directory / name, options_of(recipe), data_dir=arguments.data_dir)
     results = {result.config["step"]: result.top1_error for result in read_results(directory / name)}
     return Training(
         name=name,
@@ -199,6 +203,13 @@ def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str, *,
         validation_errors=tuple(sorted(results.items())),
         classes=open_source(recipe.data.dataset, recipe.data.train_split, data_dir=arguments.data_dir).num_classes,
     )
+
+
+def has_diverged(recipe: Recipe, run_dir: Path) -> bool:
+    """Whether a run of this recipe ended in numbers that are none, which its metrics hold as null."""
+    lines = read_lines(run_dir / "metrics.jsonl")
+    same = bool(lines) and read_identity(run_dir)["task"] == json.loads(json.dumps(to_dict(recipe)))
+    return same and None in lines[-1].values()
 
 
 def options_of(recipe: Recipe) -> RunOptions:

@@ -216,7 +216,7 @@ def test_plain_and_residual_networks_are_compared_and_shared_with_the_question_o
     assert [row["depth"] for row in rows_of(tmp_path / "depth.csv")] == ["2", "8", "14"] * 2
     assert before.items() < trained_when(tmp_path).items()
 
-    with pytest.raises(ValueError, match=r"a run of another recipe.*epochs: 5.0 against 10.0"):
+    with pytest.raises(ValueError, match=r"a run of another task.*epochs: 5.0 against 10.0"):
         answer("residual", tmp_path, epochs=5)
 
 
@@ -233,8 +233,7 @@ def test_the_rates_that_vgg_stands_are_swept_once(answer, tmp_path, monkeypatch)
     assert [(row["learning rate"], row["trains"], row["step"]) for row in rows] == [
         ("0.01", "True", "10"),
         ("0.01", "True", "20"),
-        ("1e+30", "False", "10"),
-        ("1e+30", "False", "20"),
+        ("1e+30", "False", "10"),  # where it ended
     ]
     assert not math.isfinite(float(rows[-1]["loss"]))
 
