@@ -6,15 +6,34 @@ hosts; batches are split along their first axis. `jax.shard_map` could replace `
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "batch"
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-@functools.lru_cache(maxsize=16)
+def shared(function: F) -> F:
+    """Makes a function give the same for equal arguments, so that what is compiled of it is compiled once.
+
+    Arguments without a hash, such as an objective of one's own may be, share nothing.
+    """
+    cached = functools.lru_cache(maxsize=16)(function)
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            hash((arguments, tuple(options.values())))
+        except TypeError:
+            return function(*arguments, **options)
+        return cached(*arguments, **options)
+
+    return cast(F, call)
+
+
+@shared
 def map_step(step: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
     """Maps `(state, batch, constants) -> (state, metrics)` over the local devices; the state that goes in is donated.
 

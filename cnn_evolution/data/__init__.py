@@ -3,7 +3,7 @@
 from cnn_evolution.data.batch import ABSENT, Batch, present
 from cnn_evolution.data.decoding import CorruptImageError
 from cnn_evolution.data.reader import ImageOperation, check_operations, evaluation_batches, train_batches
-from cnn_evolution.data.sources import ArraySource, ImageSource, default_data_dir, open_source
+from cnn_evolution.data.sources import ArraySource, ImageSource, default_data_dir, first_difference, open_source
 from cnn_evolution.data.transforms import CenterCrop, FixedScaleCrop, InceptionCrop, ScaleJitterCrop, TrainingCrop
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "check_operations",
     "default_data_dir",
     "evaluation_batches",
+    "first_difference",
     "open_source",
     "present",
     "train_batches",

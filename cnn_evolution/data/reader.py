@@ -153,7 +153,8 @@ class _TrainingReader:
         batch, corrupt = empty_batch(len(positions), self.crop.size), []
         for row, position in enumerate(positions):
             epoch, first = divmod(position, len(self.source))
-            for index in (np.arange(first, first + _NEXT) % len(self.source)).tolist():
+            for following in range(_NEXT):
+                index = (first + following) % len(self.source)
                 data, label = self.source.records[index]
                 rng = np.random.default_rng((self.seed, epoch, index))
                 try:

@@ -6,10 +6,12 @@ files under `data_dir/name/[config/]version`. Only `mini_ilsvrc` is made on firs
 
 import difflib
 import hashlib
+import itertools
 import json
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -128,6 +130,12 @@ class _ArrayRecords:
 
     def __getitem__(self, index: int) -> tuple[Encoded, int]:
         return self.images[index], int(self.labels[index])
+
+
+def first_difference(ours: Sequence[str], theirs: Sequence[str]) -> int | None:
+    """The first label whose class names differ; None if they are the same classes."""
+    both = enumerate(itertools.zip_longest(ours, theirs))
+    return next((label for label, (one, other) in both if one != other), None)
 
 
 def default_data_dir() -> Path:
@@ -316,7 +324,8 @@ def _open_folder(root: Path, split: str) -> ImageSource:
         choices = ", ".join(splits) if splits else "none, since it has no directories"
         raise ValueError(f"unknown split {split!r} of the image folder {root}; valid are {choices}")
     classes_of = {one: _directories(root / one) for one in splits}
-    names = sorted({name for classes in classes_of.values() for name in classes})
+    splits_of = Counter(name for classes in classes_of.values() for name in classes)
+    names = sorted(splits_of)
     found = [(path, label) for label, name in enumerate(names) for path in _files_in(root / split / name)]
     files = [(path, label) for path, label in found if path.suffix.lower() in IMAGE_SUFFIXES]
     if not files:
@@ -325,12 +334,9 @@ def _open_folder(root: Path, split: str) -> ImageSource:
     _say(f"{len(others)} files in {root / split} are no images by their names", [str(path) for path in others])
     empty = sorted(set(range(len(names))) - {label for _, label in files})
     _say(f"{len(empty)} classes have no image in {root / split}", [names[label] for label in empty])
-    for one, classes in classes_of.items():
-        alone = [
-            name for name in classes if all(name not in theirs for key, theirs in classes_of.items() if key != one)
-        ]
-        if len(splits) > 1:
-            _say(f"{len(alone)} classes of {root} are in the split {one} only", alone)
+    for one, classes in classes_of.items() if len(splits) > 1 else ():
+        alone = [name for name in classes if splits_of[name] == 1]
+        _say(f"{len(alone)} classes of {root} are in the split {one} only", alone)
     if all(name.isdecimal() for name in names) and names != sorted(names, key=int):
         _logger.warning("the class names in %s are numbers, but labels follow them as words: %s", root, _some(names))
     return ImageSource("imagefolder", split, _FolderRecords(root, files), tuple(names))

@@ -12,7 +12,15 @@ from jax import Array, lax
 
 from cnn_evolution.data import ImageSource, evaluation_batches, present
 from cnn_evolution.evaluation.classifier import Classifier, Prediction
-from cnn_evolution.parallel import AXIS, device_shares, map_count, map_prediction, replicated, split_over_devices
+from cnn_evolution.parallel import (
+    AXIS,
+    device_shares,
+    map_count,
+    map_prediction,
+    replicated,
+    shared,
+    split_over_devices,
+)
 from cnn_evolution.pixels import Pixels, normalise
 
 log = logging.getLogger(__name__)
@@ -57,8 +65,16 @@ def count_errors(probabilities: Array, labels: Array) -> tuple[Array, Array, Arr
     return there.sum(), (there & ~hits[:, 0]).sum(), (there & ~hits.any(-1)).sum(), (there & ~finite).sum()
 
 
-@functools.lru_cache(maxsize=16)
-def _shared(predict: Prediction, pixels: Pixels, num_classes: int) -> Callable[[Any, Any, Any], Any]:
+@shared
+def predictor(predict: Prediction, pixels: Pixels, num_classes: int) -> Callable[[Any, Any, Any], Any]:
+    """`(variables, images, frozen) -> probabilities` over the local devices, of images as they are read.
+
+    Equal arguments share a compiled program, so an ensemble of networks evaluated before compiles nothing.
+
+    Raises:
+      ValueError: When it is traced: the prediction is not (N, num_classes).
+    """
+
     def probabilities(variables: Any, images: Array, frozen: Any) -> Array:
         logits: Any = predict(variables, normalise(images, *pixels), frozen)
         if logits.shape != (len(images), num_classes):
@@ -68,20 +84,6 @@ def _shared(predict: Prediction, pixels: Pixels, num_classes: int) -> Callable[[
         return jax.nn.softmax(logits)
 
     return map_prediction(probabilities)
-
-
-def predictor(predict: Prediction, pixels: Pixels, num_classes: int) -> Callable[[Any, Any, Any], Any]:
-    """`(variables, images, frozen) -> probabilities` over the local devices, of images as they are read.
-
-    Equal arguments share a compiled program, so an ensemble of networks evaluated before compiles nothing.
-
-    Raises:
-      ValueError: When it is traced: the prediction is not (N, num_classes).
-    """
-    try:
-        return _shared(predict, pixels, num_classes)
-    except TypeError:  # a prediction of one's own that has no hash
-        return _shared.__wrapped__(predict, pixels, num_classes)
 
 
 @functools.cache

@@ -35,7 +35,7 @@ def load_run(run_dir: Path, *, data_dir: Path | None = None, start: bool = False
     except ValueError as error:
         raise ValueError(f"{run_dir} holds no run of a recipe ({error}); build its task and use `evaluate`") from error
     task = build(recipe, data_dir=data_dir, load=start)
-    return task, load(task, run_dir)
+    return task, load(task, run_dir, identity(task))
 
 
 def evaluate_runs(

@@ -26,7 +26,7 @@ from cnn_evolution.training.checkpoint import Checkpoints, load_state, open_chec
 from cnn_evolution.training.identity import FILE, as_json, check_same, identity, read_identity
 from cnn_evolution.training.metrics import MetricsWriter
 from cnn_evolution.training.state import TrainState, start_state
-from cnn_evolution.training.step import Step, train_step
+from cnn_evolution.training.step import Step, make_step
 from cnn_evolution.training.task import RunOptions, Task
 
 
@@ -108,17 +108,17 @@ def evaluate(task: Task, run_dir: Path | str, options: RunOptions | None = None)
       FileNotFoundError: It holds no run, or a run without a checkpoint.
     """
     run = Run(Path(run_dir), options or RunOptions(), identity(task))
-    return _measure(task, load(task, run.directory), run)
+    return _measure(task, load(task, run.directory, run.config), run)
 
 
-def load(task: Task, run_dir: Path) -> TrainState:
-    """The state of the run's newest checkpoint.
+def load(task: Task, run_dir: Path, config: dict[str, Any]) -> TrainState:
+    """The state of the run's newest checkpoint; `config` is the task's identity.
 
     Raises:
       ValueError, FileNotFoundError: As `evaluate`.
     """
     read_identity(run_dir)
-    check_same(identity(task), run_dir)
+    check_same(config, run_dir)
     return load_state(run_dir / "checkpoints", state_template(task))
 
 
@@ -134,7 +134,7 @@ def check(task: Task) -> tuple[Step, tuple[TrainState, Any, dict[str, Any]]]:
     """
     check_operations(task.image_operations, task.crop.size)
     classes, state = task.train.num_classes, state_template(task)
-    step = train_step(
+    step = make_step(
         task.loss,
         task.optimizer,
         task.pixels,

@@ -7,7 +7,6 @@ said.
 import dataclasses
 import functools
 import hashlib
-import itertools
 import json
 import logging
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from cnn_evolution.data import first_difference
 from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.task import Task
 
@@ -96,8 +96,7 @@ def check_same(ours: Mapping[str, Any], run_dir: Path) -> None:
             "They differ in (yours against that run's): " + "; ".join(lines)
         )
     classes = [one["data"]["classes"] for one in (ours, theirs)]
-    if classes[0] != classes[1]:
-        label = next(i for i, both in enumerate(itertools.zip_longest(*classes)) if both[0] != both[1])
+    if (label := first_difference(*classes)) is not None:
         lists = " against ".join(f"{len(one)} ({', '.join(one[:20])}{', ...' * (len(one) > 20)})" for one in classes)
         raise ValueError(
             f"{run_dir} holds a run on other classes. They differ from label {label} on "

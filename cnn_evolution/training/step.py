@@ -1,7 +1,6 @@
 """One optimiser step, as a pure function of one replica's state and share of the batch."""
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ import optax
 from jax import Array, lax
 
 from cnn_evolution.data import present
-from cnn_evolution.parallel import AXIS
+from cnn_evolution.parallel import AXIS, shared
 from cnn_evolution.pixels import Pixels, normalise, unit_range
 from cnn_evolution.training.augment import BatchOperation, Prepared
 from cnn_evolution.training.objective import Objective
@@ -28,14 +27,7 @@ uint32, and `frozen`, what the objective reads besides.
 """
 
 
-def train_step(*arguments: Any) -> Step:
-    """As `make_step`, but the same step for equal arguments, so that tasks share what is compiled of it."""
-    try:
-        return _shared_step(*arguments)
-    except TypeError:  # an objective of one's own that has no hash
-        return make_step(*arguments)
-
-
+@shared
 def make_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
@@ -49,7 +41,8 @@ def make_step(
 
     The loss is the mean over all images of the global batch, so with synchronised batch statistics the result does not
     depend on how the batch is split over devices; random numbers are drawn per replica. Rows that hold no image carry
-    no weight. The new model state is the mean over replicas and parts, so it moves once a step.
+    no weight. The new model state is the mean over replicas and parts, so it moves once a step. Equal arguments give
+    the same step.
 
     Raises:
       ValueError: When it is traced: an operation or the objective breaks its contract.
@@ -95,15 +88,12 @@ def make_step(
         model_state = jax.tree.map(lambda x: lax.pmean(x, AXIS).astype(x.dtype), model_state)
         averages = _averaged(state, {"params": params, **model_state}, ema_decay)
         new = TrainState(state.step + 1, params, model_state, opt_state, averages)
-        with in_words("the optimizer must keep the structure, shapes and types of parameters and of its own state"):
-            chex.assert_trees_all_equal_structs(new, state)
-            chex.assert_trees_all_equal_shapes_and_dtypes(new, state)
+        check_form(
+            new, state, "the optimizer must keep the structure, shapes and types of parameters and of its own state"
+        )
         return new, metrics
 
     return step
-
-
-_shared_step = functools.lru_cache(maxsize=16)(make_step)
 
 
 def prepare(
@@ -119,9 +109,7 @@ def prepare(
     batch = {"image": images, "label": labels, "target": jax.nn.one_hot(labels, num_classes)}
     for one, operation in zip(jax.random.split(key, max(1, len(operations))), operations, strict=False):
         changed = operation(one, batch)
-        with in_words(f"the batch operation {operation} must keep the shapes and types of the batch"):
-            chex.assert_trees_all_equal_structs(changed, batch)
-            chex.assert_trees_all_equal_shapes_and_dtypes(changed, batch)
+        check_form(changed, batch, f"the batch operation {operation} must keep the shapes and types of the batch")
         batch = changed
     chex.assert_shape([batch["image"], batch["target"]], [(rows, None, None, 3), (rows, num_classes)])
     return batch | {"image": normalise(batch["image"], *pixels)}
@@ -137,14 +125,19 @@ def check_objective(out: Any, model_state: Any) -> None:
     with in_words("the loss must be a floating scalar, summed over the rows that hold an image"):
         chex.assert_shape(loss, ())
         chex.assert_type(loss, float)
-    with in_words("an objective must keep the structure, shapes and types of model_state"):
-        chex.assert_trees_all_equal_structs(new_state, model_state)
-        chex.assert_trees_all_equal_shapes_and_dtypes(new_state, model_state)
+    check_form(new_state, model_state, "an objective must keep the structure, shapes and types of model_state")
     for name in names:
         if name in OWN_METRICS:
             raise ValueError(f"the metric {name!r} is the step's own; the objective's needs another name")
         with in_words(f"the metric {name!r} must be a scalar, summed over the rows that hold an image"):
             chex.assert_shape(metrics[name], ())
+
+
+def check_form(new: Any, old: Any, rule: str) -> None:
+    """Raises ValueError, with the rule, if a tree has not the structure, shapes and types of another."""
+    with in_words(rule):
+        chex.assert_trees_all_equal_structs(new, old)
+        chex.assert_trees_all_equal_shapes_and_dtypes(new, old)
 
 
 @contextlib.contextmanager

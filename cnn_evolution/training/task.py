@@ -1,7 +1,6 @@
 """A task: everything that decides the outcome of a training run, as objects; and the options that do not."""
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ import jax
 import optax
 from jax import Array
 
-from cnn_evolution.data import CenterCrop, ImageOperation, ImageSource, TrainingCrop
+from cnn_evolution.data import CenterCrop, ImageOperation, ImageSource, TrainingCrop, first_difference
 from cnn_evolution.evaluation.classifier import Prediction
 from cnn_evolution.parallel import AXIS
 from cnn_evolution.pixels import NORMALISATIONS, Pixels
@@ -89,9 +88,9 @@ class Task:
         ):
             if not holds:
                 raise ValueError(f"{field} is {getattr(self, field)!r}, expected {expected}")
-        if self.train.class_names != self.evaluation.class_names:
-            both = itertools.zip_longest(self.train.class_names, self.evaluation.class_names)
-            label, (ours, theirs) = next((label, pair) for label, pair in enumerate(both) if pair[0] != pair[1])
+        classes = self.train.class_names, self.evaluation.class_names
+        if (label := first_difference(*classes)) is not None:
+            ours, theirs = (names[label] if label < len(names) else None for names in classes)
             raise ValueError(
                 f"train and evaluation have different classes: label {label} is {ours!r} in the one, {theirs!r} in the "
                 "other"
