@@ -30,6 +30,7 @@ setup(
         "simplejpeg>=1.9,<2",
         "pillow>=11",
         "numpy>=2",
+        "scipy>=1.14",
         "matplotlib>=3.10",
         "rich>=14",
         "tensorboardX>=2.6.5,<3",

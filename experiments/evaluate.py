@@ -2,55 +2,58 @@
 
     python -m experiments.evaluate runs/mini-resnet18
     python -m experiments.evaluate runs/mini-resnet18 runs/mini-vgg11_bn --split train
+    python -m experiments.evaluate runs/mini-resnet18 --checkpoint best --predictions resnet18.jsonl
 
 Every image of the split counts once. The result is appended to `results.jsonl` in the first run's directory. Published
-weights are evaluated by `experiments.evaluate_pretrained`.
+weights are evaluated by `experiments.evaluate_pretrained`; two files of predictions are compared by
+`experiments.compare`.
 """
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
+from cnn_evolution.evaluation.predictions import Answer, Predictions, collecting, write_predictions
 from cnn_evolution.evaluation.results import append_result, summary
 from cnn_evolution.recipes import evaluate_runs
 from experiments import command_line
-from experiments.compilation_cache import Compiling
+from experiments.evaluating import Evaluating
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Compiling):
+class Arguments(Evaluating):
     """An evaluation.
 
     Attributes:
       runs: Directories of trained runs; the probabilities of several are averaged.
       split: Split to evaluate on; None for the evaluation split of the first run's recipe.
-      data_dir: Where prepared data sets lie; None for the default place.
-      batch_size: Images per step over all devices.
-      workers: Processes that decode images; 0 decodes in threads of this process.
-      max_corrupt: Images that may be left out because they cannot be read.
+      checkpoint: The step of a checkpoint that is kept; None for the newest, best for that with the lowest top-1 error.
+      predictions: A file that gets each image's id, label, five most probable classes and their probabilities.
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     split: str | None = None
-    data_dir: Path | None = None
-    batch_size: int = 100
-    workers: int = 0
-    max_corrupt: int = 0
+    checkpoint: int | Literal["best"] | None = None
+    predictions: Path | None = None
 
 
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate", description=__doc__)
     arguments.keep_programs()
+    answers: dict[str, Answer] = {}
     result = evaluate_runs(
         arguments.runs,
         split=arguments.split,
-        batch_size=arguments.batch_size,
-        workers=arguments.workers,
-        max_corrupt=arguments.max_corrupt,
+        which=arguments.checkpoint,
         data_dir=arguments.data_dir,
+        answered=collecting(answers) if arguments.predictions else None,
+        **arguments.reading(),
     )
     append_result(arguments.runs[0], result)
+    if arguments.predictions:
+        write_predictions(arguments.predictions, Predictions(result, answers))
     print(f"{result.model}: {summary(result)}")
 
 

@@ -17,17 +17,16 @@ import tyro
 
 from cnn_evolution import list_models
 from cnn_evolution.data import ImageSource, open_source
-from cnn_evolution.evaluation.errors import evaluate_errors
+from cnn_evolution.evaluation.predictions import Answer, Predictions, collecting, write_predictions
 from cnn_evolution.evaluation.pretrained import pretrained_classifier
-from cnn_evolution.evaluation.results import Result, append_result, make_result, read_results
-from cnn_evolution.parallel import device_shares
+from cnn_evolution.evaluation.results import Result, append_result, measure, read_results
 from cnn_evolution.weights.pretrained import PretrainedWeights, find_weights, pretrained_weights
 from experiments import command_line
-from experiments.compilation_cache import Compiling
+from experiments.evaluating import Evaluating
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Compiling):
+class Arguments(Evaluating):
     """An evaluation of published weights.
 
     Attributes:
@@ -37,10 +36,8 @@ class Arguments(Compiling):
       path: A file of the weights, of one network, instead of a download.
       dataset: Name of a data set, as for `experiments.train`; its classes must be those of the weights, in their order.
       split: Its split.
-      data_dir: Where prepared data sets lie; None for the default place.
-      batch_size: Images per step over all devices.
-      workers: Processes that decode images; 0 decodes in threads of this process.
-      max_corrupt: Images that may be left out because they cannot be read.
+      predictions: A file that gets each image's id, label, five most probable classes and their probabilities; of one
+        network.
       output_dir: Gets results.jsonl.
     """
 
@@ -50,20 +47,17 @@ class Arguments(Compiling):
     path: Path | None = None
     dataset: str = "imagenet2012"
     split: str = "validation"
-    data_dir: Path | None = None
-    batch_size: int = 100
-    workers: int = 0
-    max_corrupt: int = 0
+    predictions: Path | None = None
     output_dir: Path = Path("runs/pretrained")
 
 
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate_pretrained", description=__doc__)
     arguments.keep_programs()
-    device_shares(arguments.batch_size)
     chosen = choose(arguments)
-    if arguments.path is not None and len(chosen) > 1:
-        raise ValueError(f"--path is the file of one network, but {arguments.pattern!r} names {len(chosen)}")
+    for option in ("path", "predictions"):
+        if getattr(arguments, option) is not None and len(chosen) > 1:
+            raise ValueError(f"--{option} is the file of one network, but {arguments.pattern!r} names {len(chosen)}")
     source = open_source(arguments.dataset, arguments.split, data_dir=arguments.data_dir)
     fitting = [weights for weights in chosen if weights.num_classes == source.num_classes]
     if not fitting:
@@ -73,7 +67,7 @@ def main() -> None:
             "give experiments.train --model.pretrained"
         )
     for weights in fitting:
-        print(line(weights, measure(weights, source, arguments)), flush=True)
+        print(line(weights, measured(weights, source, arguments)), flush=True)
 
 
 def choose(arguments: Arguments) -> list[PretrainedWeights]:
@@ -88,17 +82,19 @@ def choose(arguments: Arguments) -> list[PretrainedWeights]:
     return chosen
 
 
-def measure(weights: PretrainedWeights, source: ImageSource, arguments: Arguments) -> Result:
+def measured(weights: PretrainedWeights, source: ImageSource, arguments: Arguments) -> Result:
     """The errors of a network, unless they were measured before."""
     of = {"pretrained": json.loads(json.dumps(dataclasses.asdict(weights))), "path": None}
-    for kept in reversed(read_results(arguments.output_dir)) if arguments.path is None else ():
+    for kept in reversed(read_results(arguments.output_dir)) if not (arguments.path or arguments.predictions) else ():
         if kept.config == of and (kept.split, kept.fingerprint) == (source.split, source.fingerprint):
             return kept
     network = pretrained_classifier(weights, path=arguments.path)
-    options = {name: getattr(arguments, name) for name in ("batch_size", "workers", "max_corrupt")}
-    errors = evaluate_errors([network], source, **options)
-    result = make_result([network], source, errors, network.config)
+    answers: dict[str, Answer] = {}
+    answered = collecting(answers) if arguments.predictions else None
+    result = measure([network], source, network.config, answered=answered, **arguments.reading())
     append_result(arguments.output_dir, result)
+    if arguments.predictions:
+        write_predictions(arguments.predictions, Predictions(result, answers))
     return result
 
 

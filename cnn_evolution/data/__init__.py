@@ -3,7 +3,14 @@
 from cnn_evolution.data.batch import ABSENT, Batch, present
 from cnn_evolution.data.decoding import CorruptImageError
 from cnn_evolution.data.reader import ImageOperation, check_operations, evaluation_batches, train_batches
-from cnn_evolution.data.sources import ArraySource, ImageSource, default_data_dir, first_difference, open_source
+from cnn_evolution.data.sources import (
+    ArraySource,
+    ImageSource,
+    RecordedSource,
+    default_data_dir,
+    first_difference,
+    open_source,
+)
 from cnn_evolution.data.transforms import CenterCrop, FixedScaleCrop, InceptionCrop, ScaleJitterCrop, TrainingCrop
 
 __all__ = [
@@ -16,6 +23,7 @@ __all__ = [
     "ImageOperation",
     "ImageSource",
     "InceptionCrop",
+    "RecordedSource",
     "ScaleJitterCrop",
     "TrainingCrop",
     "check_operations",

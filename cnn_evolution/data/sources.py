@@ -77,6 +77,58 @@ class ImageSource:
         path = getattr(self.records, "path", None)
         return str(path(index)) if path else f"record {index} of {self.name}, split {self.split},"
 
+    def image_id(self, index: int) -> str:
+        """What an image is called in files of predictions: its path within a folder, or its split and number."""
+        name = getattr(self.records, "name", None)
+        return name(index) if name else f"{self.split}/{index}"
+
+    def with_classes(self, class_names: Sequence[str]) -> "ImageSource":
+        """The same images, labelled by the place of their class's name in another list.
+
+        Raises:
+            ValueError: A class is not in that list, or a name is in one of the lists twice.
+        """
+        if tuple(class_names) == self.class_names:
+            return self
+        place = {name: label for label, name in enumerate(class_names)}
+        if len(place) < len(class_names) or len(set(self.class_names)) < self.num_classes:
+            raise ValueError(f"the classes of {self.name} cannot be told apart by their names, since one occurs twice")
+        if unknown := [name for name in self.class_names if name not in place]:
+            raise ValueError(
+                f"{len(unknown)} of the {self.num_classes} classes of {self.name} ({_some(unknown)}) are not among "
+                f"the {len(class_names)} expected ({_some(class_names)})"
+            )
+        labels = tuple(place[name] for name in self.class_names)
+        return ImageSource(self.name, self.split, _Relabelled(self.records, labels), tuple(class_names))
+
+
+class RecordedSource(ImageSource):
+    """A split as a run remembers it: all but the images, which cannot be read.
+
+    Args:
+        name: The data set.
+        split: The split.
+        class_names: By label.
+        images: Their number.
+        fingerprint: Theirs.
+    """
+
+    def __init__(self, name: str, split: str, class_names: Sequence[str], images: int, fingerprint: str) -> None:
+        super().__init__(name, split, _Unreadable(images), tuple(class_names))
+        self.__dict__["fingerprint"] = fingerprint  # where a cached property keeps its value
+
+
+@dataclass(frozen=True)
+class _Unreadable:
+    images: int
+    identity: None = None
+
+    def __len__(self) -> int:
+        return self.images
+
+    def __getitem__(self, index: int) -> tuple[Encoded, int]:
+        raise FileNotFoundError("only the number of these images is known; open their data set to read them")
+
 
 class ArraySource(ImageSource):
     """Images in memory.
@@ -130,6 +182,32 @@ class _ArrayRecords:
 
     def __getitem__(self, index: int) -> tuple[Encoded, int]:
         return self.images[index], int(self.labels[index])
+
+
+@dataclass(frozen=True)
+class _Relabelled:
+    """Records with other numbers for their classes."""
+
+    records: Records
+    labels: tuple[int, ...]
+
+    @property
+    def identity(self) -> Any:
+        return [self.records.identity, self.labels]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> tuple[Encoded, int]:
+        image, label = self.records[index]
+        if not 0 <= label < len(self.labels):
+            raise ValueError(f"record {index} has label {label}, expected 0 to {len(self.labels) - 1}")
+        return image, self.labels[label]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("path", "name"):  # which only some records have
+            return getattr(self.records, name)
+        raise AttributeError(name)
 
 
 def first_difference(ours: Sequence[str], theirs: Sequence[str]) -> int | None:
@@ -309,6 +387,9 @@ class _FolderRecords:
 
     def path(self, index: int) -> Path:
         return self._files[index][0]
+
+    def name(self, index: int) -> str:
+        return self.path(index).relative_to(self._root).as_posix()
 
 
 def _open_folder(root: Path, split: str) -> ImageSource:

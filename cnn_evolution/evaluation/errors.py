@@ -8,22 +8,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
+from numpy.typing import NDArray
 
 from cnn_evolution.data import ImageSource, evaluation_batches, present
 from cnn_evolution.evaluation.classifier import Classifier, Prediction
-from cnn_evolution.parallel import (
-    AXIS,
-    device_shares,
-    map_count,
-    map_prediction,
-    replicated,
-    shared,
-    split_over_devices,
-)
+from cnn_evolution.parallel import AXIS, map_count, map_prediction, replicated, shared, split_over_devices
 from cnn_evolution.pixels import Pixels, normalise
 
 log = logging.getLogger(__name__)
+
+Answered = Callable[[Sequence[str], NDArray[np.int32], NDArray[np.float32]], None]
+"""Called with the ids, labels (n,) and probabilities (n, classes) of images, those that this process read."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,19 +95,29 @@ def evaluate_errors(
     batch_size: int,
     workers: int = 0,
     max_corrupt: int = 0,
+    answered: Answered | None = None,
 ) -> ErrorCounts:
     """Errors over exactly the images of `source`, each once, whatever the batch size and the number of devices.
 
     The probabilities of several classifiers are averaged (Krizhevsky et al. 2012), each seeing its own crop of every
     image.
 
+    Args:
+      classifiers: One, or several.
+      source: What they are shown; its labels are theirs.
+      batch_size: Images per step over all devices of all hosts, rounded up to a multiple of the devices.
+      workers: Processes that decode images; 0 decodes in threads of this process.
+      max_corrupt: Images that may be left out because they cannot be read.
+      answered: Gets each image's answer.
+
     Raises:
-      ValueError: There is no classifier, the batch does not divide over the devices, or more than `max_corrupt` files
-        are corrupt; up to as many are left out.
+      ValueError: There is no classifier, the batch has no image, or more files than `max_corrupt` are corrupt.
     """
     if not classifiers:
         raise ValueError("an evaluation needs at least one network")
-    device_shares(batch_size)
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}, expected a number of images above 0")
+    batch_size = -(-batch_size // jax.device_count()) * jax.device_count()
     crops = list(dict.fromkeys(one.crop for one in classifiers))
     streams: list[Iterator[Mapping[str, Any]]] = [
         evaluation_batches(
@@ -127,7 +134,7 @@ def evaluate_errors(
     predictors = [predictor(one.prediction, one.pixels, source.num_classes) for one in classifiers]
     frozen = [jax.device_put(one.frozen, replicated()) for one in classifiers]
     totals = [0, 0, 0, 0]
-    for batches in zip(*streams, strict=True):
+    for number, batches in enumerate(zip(*streams, strict=True)):
         batch_of = dict(zip(crops, map(split_over_devices, batches), strict=True))
         scores = sum(
             predict(one.variables, batch_of[one.crop]["image"], kept)
@@ -135,6 +142,12 @@ def evaluate_errors(
         )
         counts = _counter()(scores, batch_of[crops[0]]["label"])
         totals = [total + int(count) for total, count in zip(totals, counts, strict=True)]
+        if answered:
+            labels, first = batches[0]["label"], number * batch_size + jax.process_index()
+            rows = np.flatnonzero(present(labels))
+            ids = [source.image_id(first + int(row) * jax.process_count()) for row in rows]
+            means = (np.asarray(scores).reshape(len(labels), -1) / len(classifiers)).astype(np.float32)
+            answered(ids, labels[rows], means[rows])
     counted = ErrorCounts(*totals)
     if counted.not_finite:
         names = "+".join(one.name for one in classifiers)

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnn_evolution.data import ImageSource
 from cnn_evolution.evaluation.classifier import Classifier
-from cnn_evolution.evaluation.errors import ErrorCounts
+from cnn_evolution.evaluation.errors import Answered, ErrorCounts, evaluate_errors
 from cnn_evolution.jsonl import append_line, read_lines
 
 FILE = "results.jsonl"
@@ -28,6 +28,7 @@ class Result:
       top1_error: Percent.
       top5_error: Percent.
       fingerprint: Of the images (`ImageSource.fingerprint`).
+      classes: Their names, by label.
       config: What decided the outcome: the task and the optimiser steps done, or the published weights.
       versions: Version of every library that takes part.
     """
@@ -40,8 +41,30 @@ class Result:
     top1_error: float
     top5_error: float
     fingerprint: str
+    classes: Sequence[str]
     config: Mapping[str, Any]
     versions: Mapping[str, str]
+
+
+def measure(
+    classifiers: Sequence[Classifier],
+    source: ImageSource,
+    config: Mapping[str, Any],
+    *,
+    batch_size: int,
+    workers: int = 0,
+    max_corrupt: int = 0,
+    answered: Answered | None = None,
+) -> Result:
+    """Evaluates; `config` says where the networks come from.
+
+    Raises:
+      ValueError: As `evaluate_errors`, whose arguments the others are.
+    """
+    errors = evaluate_errors(
+        classifiers, source, batch_size=batch_size, workers=workers, max_corrupt=max_corrupt, answered=answered
+    )
+    return make_result(classifiers, source, errors, config)
 
 
 def make_result(
@@ -58,6 +81,7 @@ def make_result(
         top1_error=errors.top1,
         top5_error=errors.top5,
         fingerprint=source.fingerprint,
+        classes=list(source.class_names),
         config=json.loads(json.dumps(config)),  # as it will be read back, with lists for tuples
         versions={name: importlib.metadata.version(name) for name in libraries},
     )
@@ -86,6 +110,6 @@ def append_result(directory: Path, result: Result) -> None:
 def read_results(directory: Path) -> list[Result]:
     """The results of a directory, oldest first; none if nothing was evaluated.
 
-    A line of an older version, which does not know its data, has no fingerprint.
+    A line of an older version, which does not know its data, has no fingerprint and no classes.
     """
-    return [Result(**{"fingerprint": "", **record}) for record in read_lines(directory / FILE)]
+    return [Result(**{"fingerprint": "", "classes": [], **record}) for record in read_lines(directory / FILE)]

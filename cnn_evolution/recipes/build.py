@@ -9,7 +9,15 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from cnn_evolution.catalogue import create_model, model_info
-from cnn_evolution.data import CenterCrop, FixedScaleCrop, InceptionCrop, ScaleJitterCrop, TrainingCrop, open_source
+from cnn_evolution.data import (
+    CenterCrop,
+    FixedScaleCrop,
+    ImageSource,
+    InceptionCrop,
+    ScaleJitterCrop,
+    TrainingCrop,
+    open_source,
+)
 from cnn_evolution.pixels import Pixels
 from cnn_evolution.recipes.config import AugmentConfig, Recipe, to_dict
 from cnn_evolution.recipes.optimizer import make_optimizer
@@ -19,7 +27,13 @@ from cnn_evolution.training.task import Task
 from cnn_evolution.weights.pretrained import find_weights, load_pretrained, parse_pretrained
 
 
-def build(recipe: Recipe, *, data_dir: Path | None = None, load: bool = True) -> Task:
+def build(
+    recipe: Recipe,
+    *,
+    data_dir: Path | None = None,
+    load: bool = True,
+    sources: tuple[ImageSource, ImageSource] | None = None,
+) -> Task:
     """The task that a recipe describes, of which it is the `config`.
 
     Args:
@@ -27,6 +41,7 @@ def build(recipe: Recipe, *, data_dir: Path | None = None, load: bool = True) ->
       data_dir: Where prepared data sets lie; None for the default place.
       load: Load the published weights that the recipe starts from. A run that continues from a checkpoint needs none;
         what the task would start from is then its network's own initialisation.
+      sources: What to train on and what to evaluate on; None opens the recipe's.
 
     Raises:
       ValueError: A name is unknown, or a part of the recipe does not fit another; says which value and what would fit.
@@ -36,8 +51,13 @@ def build(recipe: Recipe, *, data_dir: Path | None = None, load: bool = True) ->
     data, name = recipe.data, recipe.model.name
     build_model(recipe, 1)  # a wrong model is the cheapest mistake to find, so it is looked for before the data
     pixels, crop = pixels_of(recipe), crop_of(recipe)
-    train = open_source(data.dataset, data.train_split, data_dir=data_dir)
-    evaluation = open_source(data.dataset, data.evaluation_split, data_dir=data_dir)
+    if sources is None:
+        splits = data.train_split, data.evaluation_split
+        sources = (
+            open_source(data.dataset, splits[0], data_dir=data_dir),
+            open_source(data.dataset, splits[1], data_dir=data_dir),
+        )
+    train, evaluation = sources
     model = build_model(recipe, train.num_classes)
     steps_per_epoch = len(train) / recipe.batch_size
     steps = max(1, round(recipe.epochs * steps_per_epoch))

@@ -1,4 +1,4 @@
-"""The only file that knows orbax: checkpoints of the training state, each named by its step.
+"""The only file that knows orbax: checkpoints of the training state, each named by its step, with the run's identity.
 
 Reading opens them read-only and deletes nothing, so any number of readers may look on while a run trains.
 """
@@ -7,44 +7,52 @@ import errno
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orbax.checkpoint as ocp
 
+from cnn_evolution.parallel import told_by_first
 from cnn_evolution.training.state import TrainState
 
 log = logging.getLogger(__name__)
 
 _DAMAGE = re.compile("DATA_LOSS|OUT_OF_RANGE|NOT_FOUND|pytree structure error")
 _ANOTHER_FORM = re.compile("Requested shape|tree structures do not match")
+_ITEMS = ("state", "run")
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds: the state, and the identity of the run that it is of."""
+
+    state: TrainState
+    run: dict[str, Any]
 
 
 class Checkpoints:
-    """The checkpoints of one run, in `directory`, each named by its step; the newest `keep` are kept.
+    """The checkpoints of one run, in `directory`, each named by its step and with the run's identity.
 
     Saving returns at once and writes in the background, to a temporary name first, so a killed process leaves the
     previous checkpoint whole.
     """
 
-    def __init__(self, directory: Path, keep: int = 2):
-        self._directory = directory
-        self._manager = ocp.CheckpointManager(
-            directory.absolute(),
-            options=ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True),
-            item_names=("state",),
-        )
+    def __init__(self, directory: Path, run: Mapping[str, Any], newest: int = 2):
+        self._directory, self._run, self._kept = directory, dict(run), _Kept(newest)
+        options = ocp.CheckpointManagerOptions(preservation_policy=self._kept, cleanup_tmp_directories=True)
+        self._manager = ocp.CheckpointManager(directory.absolute(), options=options, item_names=_ITEMS)
 
-    def save(self, state: TrainState) -> None:
-        """Stores the state after its `state.step` steps.
+    def save(self, state: TrainState, keep: Collection[int] = ()) -> None:
+        """Stores the state after its `state.step` steps; keeps it, the one before, and those of the steps `keep`.
 
         Raises:
           OSError: It, or the one before, cannot be written; says which checkpoint is the last whole one.
         """
+        self._kept.besides = frozenset(keep)
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), run=ocp.args.JsonSave(self._run))
         with self._in_words(f"the checkpoint of step {int(state.step)} or the one before"):
-            self._manager.save(int(state.step), args=ocp.args.Composite(state=ocp.args.StandardSave(state)))
+            self._manager.save(int(state.step), args=items)
 
     def close(self) -> None:
         """Waits until everything is written.
@@ -68,10 +76,22 @@ class Checkpoints:
             raise OSError(f"{what} cannot be written in {self._directory}, since {why}; {last}") from error
 
 
+class _Kept(ocp.checkpoint_managers.PreservationPolicy):
+    """Keeps the newest checkpoints, and those of the steps `besides`."""
+
+    def __init__(self, newest: int):
+        self.newest, self.besides = newest, frozenset[int]()
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
+        steps = [checkpoint.step for checkpoint in checkpoints]
+        kept = self.besides | set(sorted(steps)[-self.newest :])
+        return [step in kept for step in steps]
+
+
 @contextmanager
-def open_checkpoints(directory: Path, keep: int = 2) -> Iterator[Checkpoints]:
+def open_checkpoints(directory: Path, run: Mapping[str, Any], newest: int = 2) -> Iterator[Checkpoints]:
     """Checkpoints that are closed, and so completely written, however the block ends."""
-    checkpoints = Checkpoints(directory, keep)
+    checkpoints = Checkpoints(directory, run, newest)
     try:
         yield checkpoints
     finally:
@@ -85,7 +105,7 @@ def steps_of(directory: Path) -> list[int]:
 
 def read_newest(
     directory: Path, template: Any, set_aside: Callable[[Path], None] = lambda damaged: None
-) -> TrainState | None:
+) -> Saved | None:
     """The newest whole checkpoint; None if there is no checkpoint.
 
     Args:
@@ -98,17 +118,17 @@ def read_newest(
       OSError: It cannot be read for a reason that may pass; or there are checkpoints, and all are damaged.
     """
     damaged: list[int] = []
-    while left := [step for step in steps_of(directory) if step not in damaged]:
+    while left := [step for step in told_by_first(steps_of(directory)) if step not in damaged]:
         try:
-            state = _read(directory, left[0], template)
+            saved = _read(directory, left[0], template)
         except FileNotFoundError:
             continue  # its writer has removed it meanwhile
-        if state is None:
+        if saved is None:
             damaged.append(left[0])
             continue
         for step in damaged:
             set_aside(directory / str(step))
-        return state
+        return saved
     if damaged:
         raise OSError(
             f"none of the checkpoints (steps {damaged}) in {directory} can be read; remove them to start the run again"
@@ -116,18 +136,19 @@ def read_newest(
     return None
 
 
-def _read(directory: Path, step: int, template: Any) -> TrainState | None:
-    """The state of a step; None, with a warning, if the checkpoint is damaged.
+def _read(directory: Path, step: int, template: Any) -> Saved | None:
+    """The checkpoint of a step; None, with a warning, if it is damaged.
 
     Raises:
       ValueError, OSError: As `read_newest`.
       FileNotFoundError: There is no such checkpoint any more.
     """
     options = ocp.CheckpointManagerOptions(read_only=True, create=False, save_interval_steps=0)
-    manager = ocp.CheckpointManager(directory.absolute(), options=options, item_names=("state",))
+    manager = ocp.CheckpointManager(directory.absolute(), options=options, item_names=_ITEMS)
     try:
-        arguments = ocp.args.Composite(state=ocp.args.StandardRestore(template))
-        return manager.restore(step, args=arguments)["state"]
+        arguments = ocp.args.Composite(state=ocp.args.StandardRestore(template), run=ocp.args.JsonRestore())
+        items = manager.restore(step, args=arguments)
+        return Saved(items["state"], items["run"])
     except Exception as error:  # of orbax, TensorStore, JSON and the system
         what, why = f"the checkpoint of step {step} in {directory}", str(error).partition("\n")[0]
         if not (directory / str(step)).exists():
@@ -135,7 +156,7 @@ def _read(directory: Path, step: int, template: Any) -> TrainState | None:
         if _ANOTHER_FORM.search(str(error)):
             raise ValueError(f"{what} holds a state of another form than this task's: {why}") from error
         if isinstance(error, json.JSONDecodeError | FileNotFoundError | KeyError) or _DAMAGE.search(str(error)):
-            log.warning("%s is damaged and passed over: %s: %s", what, type(error).__name__, why[:200])
+            log.warning("%s is damaged: %s: %s", what, type(error).__name__, why[:200])
             return None
         raise OSError(f"{what} cannot be read now, and is left as it is: {type(error).__name__}: {why}") from error
     finally:
@@ -150,13 +171,20 @@ def set_aside(damaged: Path) -> None:
     damaged.rename(aside)
 
 
-def load_state(directory: Path, template: Any) -> TrainState:
-    """The state of the newest checkpoint.
+def load_saved(directory: Path, template: Any, step: int | None = None) -> Saved:
+    """The checkpoint of a step, or the newest whole one.
 
     Raises:
-      FileNotFoundError: The directory holds no checkpoint.
-      ValueError, OSError: As `read_newest`.
+      FileNotFoundError: The directory holds no checkpoint, or none of that step.
+      ValueError, OSError: As `read_newest`; or the checkpoint of that step is damaged.
     """
-    if (state := read_newest(directory, template)) is None:
+    kept = steps_of(directory)
+    if not kept:
         raise FileNotFoundError(f"there is no checkpoint in {directory}; train the run first")
-    return state
+    if step is not None and step not in kept:
+        have = ", ".join(map(str, kept))
+        raise FileNotFoundError(f"there is no checkpoint of step {step} in {directory}; it has those of {have}")
+    saved = read_newest(directory, template) if step is None else _read(directory, step, template)
+    if saved is None:
+        raise OSError(f"the checkpoint of step {step} in {directory} is damaged; there are also those of {kept}")
+    return saved

@@ -17,13 +17,22 @@ from jax.experimental import multihost_utils
 
 from cnn_evolution.data import check_operations, train_batches
 from cnn_evolution.evaluation.classifier import Classifier, Logits
-from cnn_evolution.evaluation.errors import evaluate_errors, predictor
-from cnn_evolution.evaluation.results import Result, append_result, make_result, read_results, summary
+from cnn_evolution.evaluation.errors import predictor
+from cnn_evolution.evaluation.results import Result, append_result, measure, summary
 from cnn_evolution.files import write_whole
 from cnn_evolution.jsonl import append_line, read_lines
 from cnn_evolution.parallel import device_shares, map_step, replicated, split_over_devices, to_global
-from cnn_evolution.training.checkpoint import Checkpoints, load_state, open_checkpoints, read_newest, set_aside
-from cnn_evolution.training.identity import FILE, as_json, check_same, identity, read_identity
+from cnn_evolution.training.checkpoint import (
+    Checkpoints,
+    Saved,
+    load_saved,
+    open_checkpoints,
+    read_newest,
+    set_aside,
+    steps_of,
+)
+from cnn_evolution.training.evaluations import Which, best_steps, chosen_step, evaluations
+from cnn_evolution.training.identity import FILE, as_json, check_same, identity, read_identity, say_other_images
 from cnn_evolution.training.metrics import MetricsWriter
 from cnn_evolution.training.state import TrainState, start_state
 from cnn_evolution.training.step import Step, make_step
@@ -70,8 +79,9 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
       Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
     """
     run = Run(Path(run_dir), options or RunOptions(), identity(task))
-    check_same(run.config, run.directory)
-    if (result := _finished(task, run)) is not None:
+    if steps_of(run.directory / "checkpoints"):
+        check_same(run.config, read_identity(run.directory), run.directory)
+    if (result := evaluations(run.directory, run.config).get(task.steps)) is not None:
         return result
     mapped, (template, _, constants) = check(task)
     with contextlib.ExitStack() as stack:
@@ -79,9 +89,9 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
         if first:
             stack.enter_context(only_one_trains(run.directory))
             write_whole(run.directory / FILE, as_json(run.config))
-        restored = read_newest(run.directory / "checkpoints", template, set_aside if first else lambda damaged: None)
-        state = initial_state(task) if restored is None else restored
-        checkpoints = stack.enter_context(open_checkpoints(run.directory / "checkpoints"))
+        saved = read_newest(run.directory / "checkpoints", template, set_aside if first else lambda damaged: None)
+        state = initial_state(task) if saved is None else _ours(saved, run.config, run.directory)
+        checkpoints = stack.enter_context(open_checkpoints(run.directory / "checkpoints", run.config))
         return _train(task, mapped, state, constants, run, checkpoints)
 
 
@@ -100,26 +110,46 @@ def only_one_trains(directory: Path) -> Iterator[None]:
         raise OSError(f"another process trains in {directory}; wait for it, or choose another directory") from error
 
 
-def evaluate(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> Result:
-    """Errors of the run's newest checkpoint on `task.evaluation`; writes nothing.
+def evaluate(task: Task, run_dir: Path | str, options: RunOptions | None = None, which: Which = None) -> Result:
+    """Errors of one of the run's checkpoints on `task.evaluation`; writes nothing.
+
+    Of the task's `train` only its name, classes and number of images matter; `identity.recorded_sources` has them.
+
+    Args:
+      task: The run's.
+      run_dir: Its directory.
+      options: How to read images.
+      which: The step of a checkpoint; None for the newest, "best" for that with the lowest top-1 error.
 
     Raises:
       ValueError: The directory holds a run of another task, or the parts of the task do not fit one another.
-      FileNotFoundError: It holds no run, or a run without a checkpoint.
+      FileNotFoundError: It holds no run, or a run without such a checkpoint.
     """
     run = Run(Path(run_dir), options or RunOptions(), identity(task))
-    return _measure(task, load(task, run.directory, run.config), run)
+    return _measure(task, load(task, run.directory, run.config, which), run)
 
 
-def load(task: Task, run_dir: Path, config: dict[str, Any]) -> TrainState:
-    """The state of the run's newest checkpoint; `config` is the task's identity.
+def load(task: Task, run_dir: Path, config: dict[str, Any], which: Which = None) -> TrainState:
+    """The state of one of the run's checkpoints; `config` is the task's identity.
 
     Raises:
       ValueError, FileNotFoundError: As `evaluate`.
     """
-    read_identity(run_dir)
-    check_same(config, run_dir)
-    return load_state(run_dir / "checkpoints", state_template(task))
+    known = read_identity(run_dir)
+    check_same(config, known, run_dir)
+    saved = load_saved(run_dir / "checkpoints", state_template(task), chosen_step(which, run_dir, known))
+    return _ours(saved, config, run_dir)
+
+
+def _ours(saved: Saved, config: dict[str, Any], run_dir: Path) -> TrainState:
+    """The state of a checkpoint of this task.
+
+    Raises:
+      ValueError: It is of another task or other classes.
+    """
+    check_same(config, saved.run, run_dir)
+    say_other_images(config, saved.run, run_dir)
+    return saved.state
 
 
 def check(task: Task) -> tuple[Step, tuple[TrainState, Any, dict[str, Any]]]:
@@ -190,14 +220,6 @@ def as_classifier(task: Task, state: TrainState, config: dict[str, Any]) -> Clas
     )
 
 
-def _finished(task: Task, run: Run) -> Result | None:
-    """The result after the last step if this run has come so far, else None."""
-    for result in reversed(read_results(run.directory)):
-        if result.config == {"step": task.steps, **run.config} and result.split == task.evaluation.split:
-            return result
-    return None
-
-
 def _train(
     task: Task, mapped: Step, state: TrainState, constants: dict[str, Any], run: Run, checkpoints: Checkpoints
 ) -> Result:
@@ -226,6 +248,8 @@ def _train(
         stop_requested = stack.enter_context(_stop_requests())
         if start:
             writer.say(f"continues after step {start} of {task.steps}")
+            if start % evaluation_steps == 0 and start not in {task.steps, *evaluations(run.directory, run.config)}:
+                _evaluate(task, state, run, writer.say)  # the run was stopped before it was done
         awaited = writer.awaited(map(split_over_devices, batches))
         for step, batch in zip(range(start + 1, task.steps + 1), awaited, strict=False):  # batches never end
             state, metrics = mapped(state, batch, constants)
@@ -236,7 +260,8 @@ def _train(
             last, logs = step == task.steps, step % options.log_every == 0
             # Hosts agree by communicating, which is too dear for every step.
             stop = stop_requested() if jax.process_count() == 1 or logs else 0
-            saves = step % checkpoint_steps == 0 or last or stop
+            evaluates = step % evaluation_steps == 0 and not last
+            saves = step % checkpoint_steps == 0 or evaluates or last or stop
             if logs or saves:
                 values = {name: float(value) for name, value in metrics.items()}
                 if logs or last:
@@ -245,11 +270,11 @@ def _train(
                         options.on_metrics(step, values)
                 check_finite(step, values)
             if saves:
-                checkpoints.save(to_global(state))
+                checkpoints.save(to_global(state), keep=best_steps(run.directory, run.config)[:1])
             if stop and not last:
                 saved = f"stopped after step {step} of {task.steps}, which is saved"
                 raise Interrupted(f"{saved}; the same command continues from there", stop)
-            if step % evaluation_steps == 0 and not last:
+            if evaluates:
                 _evaluate(task, state, run, writer.say)
     return _evaluate(task, state, run, writer.say)
 
@@ -271,21 +296,22 @@ def _steps(task: Task, epochs: float) -> int:
 def _evaluate(task: Task, state: TrainState, run: Run, say: Callable[[str], None]) -> Result:
     result = _measure(task, state, run)
     say(summary(result))
-    if jax.process_index() == 0:
+    known = evaluations(run.directory, run.config).get(result.config["step"])
+    if jax.process_index() == 0 and result != known:  # which a run that was stopped may evaluate again
         append_result(run.directory, result)
     return result
 
 
 def _measure(task: Task, state: TrainState, run: Run) -> Result:
     classifier = as_classifier(task, state, run.config)
-    errors = evaluate_errors(
+    return measure(
         [classifier],
         task.evaluation,
+        classifier.config,
         batch_size=task.batch_size,
         workers=run.options.workers,
         max_corrupt=run.options.max_corrupt,
     )
-    return make_result([classifier], task.evaluation, errors, classifier.config)
 
 
 def _forget_after(path: Path, step: int) -> None:

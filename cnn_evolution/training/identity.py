@@ -1,7 +1,7 @@
 """What a run is a run of, as JSON: stored once in its directory, and compared with what is asked of it later.
 
 A run is refused under another task, or on other classes; where the classes are the same and the images are not, it is
-said.
+said. Each checkpoint holds it too, so one that was brought from elsewhere is found out.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from cnn_evolution.data import first_difference
+from cnn_evolution.data import ImageSource, RecordedSource, first_difference
 from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.task import Task
 
@@ -46,6 +46,16 @@ def data_of(task: Task) -> dict[str, Any]:
         key: {"name": one.name, "split": one.split, "images": len(one), "fingerprint": one.fingerprint}
         for key, one in sources.items()
     }
+
+
+def recorded_sources(run: Mapping[str, Any]) -> tuple[ImageSource, ImageSource]:
+    """The two sources of `data_of` again, but for the images: enough for a task that is evaluated on others."""
+    data = run["data"]
+
+    def source(name: str, split: str, images: int, fingerprint: str) -> ImageSource:
+        return RecordedSource(name, split, data["classes"], images, fingerprint)
+
+    return source(**data["train"]), source(**data["evaluation"])
 
 
 def described(value: Any) -> Any:
@@ -81,27 +91,32 @@ def tree_hash(tree: Any) -> str | None:
     return digest.hexdigest()[:16] if leaves else None
 
 
-def check_same(ours: Mapping[str, Any], run_dir: Path) -> None:
-    """Compares with what the directory has checkpoints of, and warns where the same classes have other images.
+def check_same(ours: Mapping[str, Any], theirs: Mapping[str, Any], run_dir: Path) -> None:
+    """Compares two identities, of which `theirs` was found in a directory.
 
     Raises:
-      ValueError: They are of another task, whose differing fields are named, or of other classes.
+      ValueError: They are of two tasks, whose differing fields are named, or of other classes.
     """
-    if not steps_of(run_dir / "checkpoints"):
-        return
-    theirs = read_identity(run_dir)
     if lines := differences({**ours, "data": None}, {**theirs, "data": None}):
         raise ValueError(
             f"{run_dir} holds a run of another task; choose another directory, or the same task again. "
             "They differ in (yours against that run's): " + "; ".join(lines)
         )
-    classes = [one["data"]["classes"] for one in (ours, theirs)]
-    if (label := first_difference(*classes)) is not None:
-        lists = " against ".join(f"{len(one)} ({', '.join(one[:20])}{', ...' * (len(one) > 20)})" for one in classes)
+    check_classes(ours["data"]["classes"], theirs["data"]["classes"], run_dir)
+
+
+def check_classes(ours: Sequence[str], theirs: Sequence[str], run_dir: Path) -> None:
+    """Raises ValueError, with both lists, unless they are the same classes in the same order."""
+    if (label := first_difference(ours, theirs)) is not None:
+        lists = [f"{len(one)} ({', '.join(one[:20])}{', ...' * (len(one) > 20)})" for one in (ours, theirs)]
         raise ValueError(
             f"{run_dir} holds a run on other classes. They differ from label {label} on "
-            f"(yours against that run's): {lists}"
+            f"(yours against that run's): {' against '.join(lists)}"
         )
+
+
+def say_other_images(ours: Mapping[str, Any], theirs: Mapping[str, Any], run_dir: Path) -> None:
+    """Warns where two identities' data differ."""
     if lines := differences(ours["data"], theirs["data"]):
         log.warning("%s was trained on other images of these classes: %s", run_dir, "; ".join(lines))
 

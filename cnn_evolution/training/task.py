@@ -138,7 +138,8 @@ class RunOptions:
     Attributes:
       workers: Processes that decode images; 0 decodes in threads of this process.
       log_every: Steps between two lines of metrics.
-      checkpoint_every: Epochs between two checkpoints; there is always one at the end.
+      checkpoint_every: Epochs between two checkpoints; there is one at every evaluation and at the end too. The newest
+        two are kept, and the best in top-1 error of those that were evaluated.
       evaluate_every: Epochs between two evaluations; 0 evaluates at the end only.
       max_corrupt: Images that may turn out unreadable before the run stops.
       on_metrics: Called in every process with the step and its metrics, whenever a line of metrics is written.

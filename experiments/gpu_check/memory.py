@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from cnn_evolution.training.checkpoint import load_state, open_checkpoints
+from cnn_evolution.training.checkpoint import load_saved, open_checkpoints
 from experiments.contenders import Case
 from experiments.gpu_check.jobs import Job, run
 from experiments.gpu_check.program import program
@@ -47,8 +47,8 @@ def train(case: Case, directory: Path, name: str) -> Iterator[tuple[str, Any]]:
     """Some steps from drawn weights, which are then saved, or, if `name` is "resumed", from what was saved."""
     one = program(case)
     step, inputs = one.lowered.compile(), one.inputs()
-    with open_checkpoints(directory) as checkpoints:
-        state = load_state(directory, one.arguments[0]) if name == "resumed" else one.state()
+    with open_checkpoints(directory, {}) as checkpoints:
+        state = load_saved(directory, one.arguments[0]).state if name == "resumed" else one.state()
         donated = True
         for _ in range(STEPS):
             before = jax.tree.leaves(state)

@@ -9,8 +9,17 @@ import optax
 import orbax.checkpoint as ocp
 import pytest
 
-from cnn_evolution.training.checkpoint import Checkpoints, load_state, open_checkpoints, read_newest, set_aside
+from cnn_evolution.training.checkpoint import (
+    Checkpoints,
+    load_saved,
+    open_checkpoints,
+    read_newest,
+    set_aside,
+    steps_of,
+)
 from cnn_evolution.training.state import TrainState
+
+RUN = {"task": {"name": "fc"}}
 
 
 def state(step):
@@ -27,14 +36,15 @@ def state(step):
 @pytest.fixture
 def run(tmp_path):
     """A run with checkpoints after steps 10 and 20."""
-    with open_checkpoints(tmp_path) as checkpoints:
+    with open_checkpoints(tmp_path, RUN) as checkpoints:
         for step in (10, 20):
             checkpoints.save(state(step))
     return tmp_path
 
 
 def restore(directory, template=None):
-    return read_newest(directory, template or jax.tree.map(jnp.zeros_like, state(0)), set_aside)
+    saved = read_newest(directory, template or jax.tree.map(jnp.zeros_like, state(0)), set_aside)
+    return None if saved is None else saved.state
 
 
 def files(directory):
@@ -59,7 +69,7 @@ def spoil(path, how):
 
 
 @pytest.mark.parametrize("how", ["empty", "half", "missing"])
-@pytest.mark.parametrize("what", ["state", "state/_METADATA", "state/manifest.ocdbt", "state/d"])
+@pytest.mark.parametrize("what", ["state", "state/_METADATA", "state/manifest.ocdbt", "state/d", "run"])
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning_and_kept_aside(run, what, how, caplog):
     spoil(run / "20" / what, how)
     left = {path.relative_to(run / "20"): content for path, content in files(run / "20").items()}
@@ -71,7 +81,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning_and_kept_aside(run, 
     chex.assert_trees_all_equal(restored, state(10))
     aside = run / "damaged-20-1"
     assert {path.relative_to(aside): content for path, content in files(aside).items()} == left
-    with open_checkpoints(run) as checkpoints:
+    with open_checkpoints(run, RUN) as checkpoints:
         checkpoints.save(state(20))
     assert restore(run).step == 20 and aside.exists()
 
@@ -80,7 +90,7 @@ def test_loading_changes_nothing_whatever_it_finds(run):
     spoil(run / "20" / "state", "half")
     (run / "30.orbax-checkpoint-tmp").mkdir()  # a save that is under way
     before = files(run), sorted(run.rglob("*"))
-    chex.assert_trees_all_equal(load_state(run, state(0)), state(10))
+    chex.assert_trees_all_equal(load_saved(run, state(0)).state, state(10))
     assert (files(run), sorted(run.rglob("*"))) == before
 
 
@@ -132,9 +142,32 @@ def test_a_run_of_which_nothing_can_be_read_is_an_error_and_nothing_is_removed(r
     assert (run / "20").exists()
 
 
+def test_a_checkpoint_knows_its_run(run):
+    assert load_saved(run, state(0)).run == RUN
+
+
+def test_any_kept_step_can_be_loaded_and_no_other(run):
+    assert load_saved(run, state(0), 10).state.step == 10
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint of step 15 .* it has those of 20, 10"):
+        load_saved(run, state(0), 15)
+    spoil(run / "10" / "state", "half")
+    with pytest.raises(OSError, match=r"step 10 .* is damaged"):
+        load_saved(run, state(0), 10)
+
+
+def test_the_newest_two_are_kept_and_those_that_are_asked_for(run):
+    with open_checkpoints(run, RUN) as checkpoints:
+        for step in (30, 40, 50):
+            checkpoints.save(state(step), keep=[20])
+    assert steps_of(run) == [50, 40, 20]
+    with open_checkpoints(run, RUN) as checkpoints:
+        checkpoints.save(state(60))
+    assert steps_of(run) == [60, 50]
+
+
 def test_loading_without_a_checkpoint_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        load_state(tmp_path / "nothing", state(0))
+        load_saved(tmp_path / "nothing", state(0))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +182,7 @@ def test_a_checkpoint_that_cannot_be_written_is_said_in_a_line_with_the_last_who
     def fail(*_, **__):
         raise error
 
-    checkpoints = Checkpoints(run)
+    checkpoints = Checkpoints(run, RUN)
     monkeypatch.setattr(ocp.CheckpointManager, "save", fail)
     with pytest.raises(OSError, match=rf"step 30 or the one before cannot be written in .*{why}; .* is of step 20$"):
         checkpoints.save(state(30))

@@ -1,8 +1,10 @@
 """Whole runs on real JPEG files; the interrupted ones are real processes that are really killed."""
 
 import dataclasses
+import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import optax
 import pytest
 
 from cnn_evolution.data import ArraySource, CenterCrop
+from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.recipes import (
     AugmentConfig,
@@ -28,7 +31,10 @@ from cnn_evolution.recipes import (
 )
 from cnn_evolution.recipes.config import to_dict
 from cnn_evolution.training import Diverged, RunOptions, Task, cross_entropy, evaluate, fit
+from cnn_evolution.training.checkpoint import steps_of
 from tests.training.test_identity import Net
+
+fit_module = importlib.import_module("cnn_evolution.training.fit")  # in its package, the name is the function's
 
 # 800 images in batches of 16: 50 steps an epoch, of which these runs do 30.
 RECIPE = Recipe(
@@ -238,6 +244,64 @@ def test_no_finished_result_is_handed_out_for_other_images(tmp_path):
     with pytest.raises(ValueError, match=r"other classes.*2 \(night, day\) against 2 \(dark, bright\)"):
         renamed = ArraySource(IMAGES, [0, 1] * 8, ("night", "day"))
         evaluate(own_task(train=renamed, evaluation=renamed), tmp_path)
+
+
+def there_and_back(params, model_state, batch, key, step, frozen):
+    """Learns for 12 steps, then the opposite."""
+    target = jnp.where(step < 12, batch["target"], 1 - batch["target"])
+    return cross_entropy(Net())(params, model_state, batch | {"target": target}, key, step, frozen)
+
+
+BACK = {"objective": there_and_back, "steps": 60}
+EVERY_EPOCH = RunOptions(evaluate_every=1.0, checkpoint_every=0.5)  # 4 steps, and 2
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest_and_any_of_them_can_be_evaluated(tmp_path):
+    last = fit(own_task(**BACK), tmp_path, EVERY_EPOCH)
+    errors = {one.config["step"]: one.top1_error for one in read_results(tmp_path)}
+    best = min(errors, key=lambda step: (errors[step], step))
+    assert list(errors) == list(range(4, 61, 4)) and errors[best] == 0 < last.top1_error == errors[60] and best < 56
+    assert steps_of(tmp_path / "checkpoints") == [60, 58, best]
+    found = evaluate(own_task(**BACK), tmp_path, which="best")
+    assert (found.config["step"], found.top1_error) == (best, 0)
+    assert evaluate(own_task(**BACK), tmp_path) == evaluate(own_task(**BACK), tmp_path, which=60) == last
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint of step 57 .* it has those of 60, 58"):
+        evaluate(own_task(**BACK), tmp_path, which=57)
+
+
+def test_an_evaluation_that_was_stopped_is_done_at_the_next_start_and_none_twice(tmp_path, monkeypatch):
+    whole = fit(own_task(**BACK), tmp_path / "whole", EVERY_EPOCH)
+    real, calls = fit_module.measure, []
+
+    def stopped(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fit_module, "measure", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            fit(own_task(**BACK), tmp_path / "run", EVERY_EPOCH)
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "10", ignore_errors=True)
+    assert fit(own_task(**BACK), tmp_path / "run", EVERY_EPOCH) == whole
+    assert read_results(tmp_path / "run") == read_results(tmp_path / "whole")
+
+
+def test_no_evaluated_checkpoint_is_no_best(tmp_path):
+    fit(own_task(steps=1), tmp_path)
+    (tmp_path / "results.jsonl").unlink()
+    with pytest.raises(FileNotFoundError, match="was evaluated, so there is no best"):
+        evaluate(own_task(steps=1), tmp_path, which="best")
+
+
+def test_a_checkpoint_from_another_run_is_found_out(tmp_path):
+    for name, width in (("a", 8), ("b", 8)):
+        fit(own_task(steps=1, model=Net(width=width), seed=ord(name)), tmp_path / name)
+    shutil.rmtree(tmp_path / "a" / "checkpoints")
+    shutil.copytree(tmp_path / "b" / "checkpoints", tmp_path / "a" / "checkpoints")
+    with pytest.raises(ValueError, match=r"another task.*task\.seed: 97 against 98"):
+        evaluate(own_task(steps=1, seed=ord("a")), tmp_path / "a")
 
 
 HOLDER = """

@@ -10,7 +10,7 @@ import pytest
 
 from cnn_evolution.data import ArraySource
 from cnn_evolution.training.augment import Mixup
-from cnn_evolution.training.identity import FILE, as_json, check_same, differences, identity
+from cnn_evolution.training.identity import check_same, differences, identity, recorded_sources, say_other_images
 from tests.training.test_task import task
 
 
@@ -65,14 +65,11 @@ def test_a_config_that_is_no_json_is_an_error(config):
         identity(task(config=config))
 
 
-def test_another_task_in_a_directory_with_checkpoints_is_refused_by_its_fields(tmp_path):
-    check_same(identity(task()), tmp_path / "new")
-    (tmp_path / FILE).write_bytes(as_json(identity(task(config={"a": {"b": 1}}))))
-    check_same(identity(task()), tmp_path)  # it has none, so nothing is lost
-    (tmp_path / "checkpoints" / "20").mkdir(parents=True)
-    check_same(identity(task(config={"a": {"b": 1}})), tmp_path)
+def test_another_task_is_refused_by_its_fields(tmp_path):
+    theirs = identity(task(config={"a": {"b": 1}}))
+    check_same(identity(task(config={"a": {"b": 1}})), theirs, tmp_path)
     with pytest.raises(ValueError, match=r"another task.*task\.a\.b: 2 against 1; task\.c: 3 against 'nothing'"):
-        check_same(identity(task(config={"a": {"b": 2}, "c": 3})), tmp_path)
+        check_same(identity(task(config={"a": {"b": 2}, "c": 3})), theirs, tmp_path)
 
 
 def images(count=4, names=("cat", "dog"), seed=0):
@@ -84,28 +81,31 @@ def on(source):
     return identity(task(train=source, evaluation=source))
 
 
-@pytest.fixture
-def run(tmp_path):
-    """A run of four images of cats and dogs."""
-    (tmp_path / "checkpoints" / "20").mkdir(parents=True)
-    (tmp_path / FILE).write_bytes(as_json(on(images())))
-    return tmp_path
-
-
 @pytest.mark.parametrize("names", [("ant", "bee"), ("dog", "cat"), ("cat", "dog", "bee")])
-def test_other_classes_are_refused_with_both_lists(run, names):
+def test_other_classes_are_refused_with_both_lists(tmp_path, names):
     ours, label = ", ".join(names), 2 if len(names) == 3 else 0
     message = (
         rf"on other classes\. They differ from label {label} on .*: {len(names)} \({ours}\) against 2 \(cat, dog\)"
     )
     with pytest.raises(ValueError, match=message):
-        check_same(on(images(names=names)), run)
+        check_same(on(images(names=names)), on(images()), tmp_path)
 
 
 @pytest.mark.parametrize(("change", "what"), [({"count": 6}, "images: 6 against 4"), ({"seed": 1}, "fingerprint: ")])
-def test_other_images_of_the_same_classes_are_said(run, caplog, change, what):
-    check_same(on(images()), run)
+def test_other_images_of_the_same_classes_are_said(tmp_path, caplog, change, what):
+    ours, theirs = on(images(**change)), on(images())
+    check_same(ours, theirs, tmp_path)
+    say_other_images(theirs, theirs, tmp_path)
     assert not caplog.records
-    check_same(on(images(**change)), run)
+    say_other_images(ours, theirs, tmp_path)
     (record,) = caplog.records
     assert "was trained on other images of these classes" in record.message and f"train.{what}" in record.message
+
+
+def test_sources_are_remembered_without_their_images():
+    run = on(images())
+    remembered = recorded_sources(run)
+    assert identity(task(train=remembered[0], evaluation=remembered[1])) == run
+    assert len(remembered[0]) == 4 and remembered[0].class_names == ("cat", "dog")
+    with pytest.raises(FileNotFoundError, match="open their data set to read them"):
+        remembered[0].records[0]
