@@ -18,7 +18,7 @@ def run(command: Callable[[], None]) -> NoReturn:
     Errors of value and of the system, and missing libraries, are shortened to what they say, because a user can mend
     most of them; with CNN_EVOLUTION_TRACEBACK=1 in the environment they keep their traceback, as all others do.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # its errors are raised, too
     if not os.environ.get("CNN_EVOLUTION_TRACEBACK"):
         # What goes wrong in a thread or a callback is raised again where its work is waited for.

@@ -6,6 +6,7 @@
     python -m experiments.train resnet50 --model.pretrained torchvision --data.dataset imagefolder --data-dir photos
     python -m experiments.train mini-resnet18 --optimizer adamw --optimizer.weight-decay 0.05
     python -m experiments.train --import my_recipes my_resnet
+    python -m experiments.train resnet50 --data-dir /data/tensorflow_datasets --dry-run
 
 The first word names a recipe: a network's published one, for ImageNet (or CIFAR-10, if it was made for that), or, with
 `mini-` in front, its one for the embedded data set. Everything in it can be overridden; `... resnet50 --help` explains
@@ -13,6 +14,9 @@ every field. Started again with the same arguments, a run continues from its las
 
 `--optimizer` takes another update rule, sgd, rmsprop or adamw, with its own defaults. `--import` imports a module of
 yours; each of its variables that is a `Recipe` can be trained by its name.
+
+`--dry-run` checks everything, from the recipe's fields to the first images of both splits and the newest checkpoint,
+and prints steps, cost and memory; it writes nothing.
 
 On several hosts, start the same command on each with `--distributed`; see `experiments/launch/`.
 """
@@ -27,10 +31,13 @@ from typing import Annotated
 import jax
 import tyro
 
+from cnn_evolution.analysis import cost
 from cnn_evolution.evaluation.results import summary
-from cnn_evolution.recipes import Recipe, named_recipes, train
+from cnn_evolution.recipes import Recipe, build, named_recipes, train
 from cnn_evolution.recipes.config import OPTIMIZERS
 from cnn_evolution.training import RunOptions
+from cnn_evolution.training.checkpoint import steps_of
+from cnn_evolution.training.plan import CHECKPOINTS, plan
 from experiments import command_line
 from experiments.compilation_cache import Compiling
 
@@ -44,6 +51,7 @@ class Arguments(Compiling):
       options: What does not.
       run_dir: Where checkpoints and results go.
       data_dir: Where prepared data sets lie; None for the default place.
+      dry_run: Check everything and print what the run would take, instead of training.
       distributed: Take part in a run over several hosts, found through the cluster's environment (SLURM, Cloud TPU).
     """
 
@@ -51,6 +59,7 @@ class Arguments(Compiling):
     options: Annotated[RunOptions, tyro.conf.arg(name="")]
     run_dir: Path
     data_dir: Path | None = None
+    dry_run: bool = False
     distributed: bool = False
 
 
@@ -71,8 +80,40 @@ def main() -> None:
     arguments.keep_programs()
     if arguments.distributed:
         jax.distributed.initialize()
+    if arguments.dry_run:
+        print("\n".join(dry_run(arguments)))
+        return
     result = train(arguments.recipe, arguments.run_dir, arguments.options, data_dir=arguments.data_dir)
     print(f"{result.model}: {summary(result)}")
+
+
+def dry_run(arguments: Arguments) -> list[str]:
+    """What the run would take, in words.
+
+    Raises:
+      ValueError, OSError: As the run would.
+    """
+    recipe, run_dir = arguments.recipe, arguments.run_dir
+    task = build(recipe, data_dir=arguments.data_dir, load=not steps_of(run_dir / "checkpoints"))
+    found = plan(task, run_dir, arguments.options)
+    one_image = cost(task.model, recipe.data.size)
+    splits = ", ".join(f"{len(one):,} images of {one.name}, split {one.split}" for one in (task.train, task.evaluation))
+    left = "is finished and evaluated" if found.evaluated else f"continues after step {found.start:,}"
+    return [
+        f"data: {splits}; {task.train.num_classes} classes; the first batch of each was read",
+        f"network: {task.name}, {found.parameters:,} parameters; {one_image.macs:,} multiply-accumulates for an image "
+        f"of {recipe.data.size} pixels",
+        f"training: {task.steps:,} steps of {task.batch_size} images ({recipe.epochs:g} epoch(s)) on "
+        f"{jax.device_count()} device(s)",
+        f"memory of each device: {gigabytes(found.step_bytes)} by XLA's analysis, of it {gigabytes(found.state_bytes)} "
+        f"state and {gigabytes(found.between_bytes)} between layers",
+        f"disk: up to {CHECKPOINTS} checkpoints of {gigabytes(found.state_bytes)}; {gigabytes(found.free_bytes)} free",
+        f"{run_dir} {left if found.start else 'would be begun'}; nothing was written",
+    ]
+
+
+def gigabytes(size: int) -> str:
+    return f"{size / 1e9:.3f} GB"
 
 
 def chosen_recipes(arguments: Sequence[str]) -> tuple[dict[str, Recipe], list[str]]:

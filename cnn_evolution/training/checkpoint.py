@@ -143,6 +143,8 @@ def _read(directory: Path, step: int, template: Any) -> Saved | None:
       ValueError, OSError: As `read_newest`.
       FileNotFoundError: There is no such checkpoint any more.
     """
+    if (directory / str(step) / "state").exists() and not (directory / str(step) / "run").exists():
+        raise ValueError(f"the checkpoint of step {step} in {directory} is of an older version, without its run")
     options = ocp.CheckpointManagerOptions(read_only=True, create=False, save_interval_steps=0)
     manager = ocp.CheckpointManager(directory.absolute(), options=options, item_names=_ITEMS)
     try:

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -105,12 +106,28 @@ def test_runs_are_evaluated_alone_and_together(smoke):
     assert "alexnet+resnet18: top-1 error" in run("evaluate", *runs, "--batch-size", 50)
 
 
+def test_two_runs_are_compared_image_by_image(smoke, tmp_path, run_here):
+    directory, _ = smoke
+    runs = [directory / "seed0" / name for name in ("alexnet", "resnet18")]
+    file = tmp_path / "alexnet.jsonl"
+    assert "top-1 error" in run_here("evaluate", runs[0], "--predictions", file, "--checkpoint", "best")
+    output = run_here("compare", file, runs[1], "--batch-size", 7)
+    errors = [read_results(one)[-1].top5_error for one in runs]
+    assert f"top-5 error {errors[0]:.2f}% and {errors[1]:.2f}% of 200 images" in output
+    assert f"difference {errors[1] - errors[0]:+.2f} points, 95% interval" in output and "McNemar's p = " in output
+    assert "no difference that these images show" in run_here("compare", file, file)
+    file.write_bytes(file.read_bytes().replace(b'"fingerprint": "', b'"fingerprint": "0', 1))
+    assert "the two are on different images" in run_here("compare", file, runs[1], code=2)
+    assert "no checkpoint of step 7" in run_here("evaluate", runs[0], "--checkpoint", 7, code=2)
+
+
 @pytest.mark.parametrize(
     "module",
     [
         "train",
         "evaluate",
         "evaluate_pretrained",
+        "compare",
         "ilsvrc_curve",
         "list_models",
         "benchmark",
@@ -138,6 +155,7 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["train", "mini-alexnet", "--batch-size", "63"], "nearest size that does is 64"),
         (["train", "mini-alexnet", "--data.size", "20"], "39"),
         (["train", "mini-alexnet", "--epochs", "0"], "epochs"),
+        (["train", "mini-alexnet", "--batch-size", "63", "--dry-run"], "nearest size that does is 64"),
         (["train", "alexnet", "--data-dir", "empty"], "tfds build imagenet2012"),
         (["train", "alexnit"], "alexnet"),
         (["train", "mini-alexnet", "--optimizer", "adam"], "adamw"),
@@ -148,6 +166,8 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["ilsvrc_curve", "--seeds", "0"], "at least 1"),
         (["ilsvrc_curve", "--models", "vgg16"], "vgg11, vgg11_bn"),
         (["evaluate", "nothing"], "holds no run"),
+        (["evaluate", "nothing", "--checkpoint", "worst"], "best"),
+        (["compare", "nothing.jsonl", "none.jsonl"], "no file of predictions nothing.jsonl"),
         (["list_models", "--family", "Alex"], "AlexNet"),
         (["cost_table", "resnet5"], "resnet50"),
         (["cost_table", "alexnet", "--input-size", "38"], "at least 39 pixels"),
@@ -226,6 +246,26 @@ def test_a_diverging_run_has_a_code_of_its_own(tmp_path, run_here):
     arguments = ["mini-alexnet", "--data.dataset", "mini_ilsvrc/tiny", "--model.width", 0.0625, "--run-dir", tmp_path]
     output = run_here("train", *arguments, "--optimizer.learning-rate", 1e20, "--optimizer.clip-norm", 0, code=3)
     assert "diverged: step" in output and "last checkpoint is from before" in output
+
+
+def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(tmp_path, run_here):
+    recipe = ["mini-alexnet", "--data.dataset", "mini_ilsvrc/tiny", "--model.width", 0.0625, "--epochs", 0.04]
+    arguments = ["train", *recipe, "--batch-size", 16, "--run-dir", tmp_path / "run"]
+    output = run_here(*arguments, "--dry-run")
+    assert not list(tmp_path.iterdir())
+    network = ce.create_model("alexnet", num_classes=100, width=0.0625, input_size=48)
+    parameters, macs = ce.analysis.cost(network, 48).params, ce.analysis.cost(network, 48).macs
+    for words in (
+        "800 images of mini_ilsvrc/tiny, split train, 200 images of mini_ilsvrc/tiny, split validation; 100 classes",
+        f"{parameters:,} parameters; {macs:,} multiply-accumulates for an image of 48 pixels",
+        "2 steps of 16 images (0.04 epoch(s)) on 2 device(s)",
+        "would be begun; nothing was written",
+    ):
+        assert words in output
+    assert 0 < float(re.search(r"memory of each device: ([\d.]+) GB", output)[1]) < 1
+    run_here(*arguments)
+    assert "is finished and evaluated" in run_here(*arguments, "--dry-run")
+    assert "another task" in run_here(*arguments, "--seed", 5, "--dry-run", code=2)
 
 
 def test_another_update_rule_comes_with_its_own_defaults(run_here):

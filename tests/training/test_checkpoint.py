@@ -142,8 +142,11 @@ def test_a_run_of_which_nothing_can_be_read_is_an_error_and_nothing_is_removed(r
     assert (run / "20").exists()
 
 
-def test_a_checkpoint_knows_its_run(run):
+def test_a_checkpoint_knows_its_run_and_one_that_does_not_is_of_an_older_version(run):
     assert load_saved(run, state(0)).run == RUN
+    shutil.rmtree(run / "20" / "run")
+    with pytest.raises(ValueError, match=r"step 20 .* of an older version, without its run"):
+        restore(run)
 
 
 def test_any_kept_step_can_be_loaded_and_no_other(run):
