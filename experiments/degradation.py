@@ -11,7 +11,8 @@ depth: the errors after training, against depth. It shares two trainings with th
 batchnorm: how high a learning rate may be, and what that gains (Ioffe & Szegedy 2015, section 4.2.1).
 
 Each takes minutes on two cores, and goes on where it was when it is interrupted. A budget so small can show an effect
-or fail to; what is printed says which.
+or fail to; what is printed says which. Errors are printed with the interval that their number of images leaves, and two
+whose intervals overlap are not told apart. Other seeds differ by more.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ import jax.numpy as jnp
 import tyro
 
 from cnn_evolution.analysis.gradients import gradient_norms
-from cnn_evolution.data import open_source, train_batches
+from cnn_evolution.data import train_batches
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.pixels import normalise
@@ -194,6 +195,7 @@ def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str, *,
         with contextlib.suppress(Diverged) if may_diverge else contextlib.nullcontext():
             train(recipe, directory / name, options_of(recipe), data_dir=arguments.data_dir)
     results = {result.config["step"]: result.top1_error for result in read_results(directory / name)}
+    data = read_identity(directory / name)["data"]
     return Training(
         name=name,
         metrics=tuple(
@@ -201,7 +203,9 @@ def trained(arguments: Arguments, directory: Path, recipe: Recipe, name: str, *,
             for line in read_lines(directory / name / "metrics.jsonl")
         ),
         validation_errors=tuple(sorted(results.items())),
-        classes=open_source(recipe.data.dataset, recipe.data.train_split, data_dir=arguments.data_dir).num_classes,
+        classes=len(data["classes"]),
+        batch_size=recipe.batch_size,
+        validation_images=data["evaluation"]["images"],
     )
 
 
@@ -233,10 +237,14 @@ def gradients_of(training: Training, directory: Path, arguments: Arguments) -> d
 
 
 def error_line(training: Training) -> str:
-    return (
-        f"{training.name:16} top-1 error: training {training.training_error:6.2f}%, "
-        f"validation {training.validation_error:6.2f}%"
-    )
+    errors = [
+        f"{split} {error:6.2f}% ({low:.2f} to {high:.2f})"
+        for split, error, (low, high) in (
+            ("training", training.training_error, training.training_interval),
+            ("validation", training.validation_error, training.validation_interval),
+        )
+    ]
+    return f"{training.name:16} top-1 error: {', '.join(errors)}"
 
 
 def verdicts_on_depth(trainings: Mapping[tuple[str, int], Training]) -> list[str]:
@@ -249,14 +257,29 @@ def verdicts_on_depth(trainings: Mapping[tuple[str, int], Training]) -> list[str
 
 
 def verdict_on_depth(kind: str, shallow: Training, deep: Training, *, in_paper: bool) -> str:
-    """Whether the deeper of two networks is worse, in words, and if the paper compares them, whether it found that."""
+    """Where the deeper of two networks is worse, in words, and if the paper compares them, whether it found that.
+
+    Two errors whose intervals overlap are not told apart.
+    """
+    findings = [
+        finding(shallow.training_interval, deep.training_interval),
+        finding(shallow.validation_interval, deep.validation_interval),
+    ]
     gaps = (deep.training_error - shallow.training_error, deep.validation_error - shallow.validation_error)
-    finding = "worse" if min(gaps) > 0 else "no worse" if max(gaps) <= 0 else "partly worse"
-    differences = f"{gaps[0]:+.2f} points in training, {gaps[1]:+.2f} in validation"
-    verdict = f"{kind}: {deep.name} is {finding} than {shallow.name} ({differences})"
-    if finding == PAPER[kind] or not in_paper:
+    words = " and ".join(
+        f"{found} in {split} ({gap:+.2f} points)"
+        for found, split, gap in zip(findings, ("training", "validation"), gaps, strict=True)
+    )
+    verdict = f"{kind}: {deep.name} is {words}, compared with {shallow.name}"
+    shown = set(findings) == {"worse"} if PAPER[kind] == "worse" else "worse" not in findings
+    if shown or not in_paper:
         return verdict
     return f"{verdict}; this budget does not show the paper's effect, that it is {PAPER[kind]}"
+
+
+def finding(shallow: tuple[float, float], deep: tuple[float, float]) -> str:
+    """What the intervals of two errors tell of the second."""
+    return "worse" if deep[0] > shallow[1] else "better" if deep[1] < shallow[0] else "not told apart"
 
 
 def verdict_on_rates(sweeps: Mapping[str, Sequence[Training]]) -> str:
@@ -271,7 +294,7 @@ def verdict_on_rates(sweeps: Mapping[str, Sequence[Training]]) -> str:
     plain, normalised = (rate or 0.0 for rate in highest.values())
     if normalised == plain:
         return f"{rates}: this budget shows no difference"
-    return f"{rates}: batch normalisation stands {'higher' if normalised > plain else 'lower'} rates"
+    return f"{rates}, in one run each: batch normalisation stands {'higher' if normalised > plain else 'lower'} rates"
 
 
 if __name__ == "__main__":

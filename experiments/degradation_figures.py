@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cnn_evolution.evaluation.intervals import error_interval
 from experiments.figures import BLUE, ORANGE, as_csv, save_figure
 
 
@@ -22,12 +23,16 @@ class Training:
       metrics: Lines of metrics, with the step, the loss and the batch's top-1 error in percent.
       validation_errors: Steps and top-1 errors of the evaluation split in percent.
       classes: Number of classes.
+      batch_size: Images in a batch.
+      validation_images: Images of the evaluation split.
     """
 
     name: str
     metrics: tuple[Mapping[str, float], ...]
     validation_errors: tuple[tuple[int, float], ...]
     classes: int
+    batch_size: int
+    validation_images: int
 
     @property
     def training_error(self) -> float:
@@ -38,6 +43,16 @@ class Training:
     def validation_error(self) -> float:
         """After the last step, in percent."""
         return self.validation_errors[-1][1]
+
+    @property
+    def training_interval(self) -> tuple[float, float]:
+        """That of `error_interval` for the training error."""
+        return error_interval(self.training_error, len(self._last_fifth()) * self.batch_size)
+
+    @property
+    def validation_interval(self) -> tuple[float, float]:
+        """That of `error_interval` for the validation error."""
+        return error_interval(self.validation_error, self.validation_images)
 
     @property
     def final_loss(self) -> float:

@@ -15,6 +15,7 @@ from typing import Literal
 
 import tyro
 
+from cnn_evolution.evaluation.intervals import LEVEL, error_interval
 from cnn_evolution.evaluation.predictions import Answer, Predictions, collecting, write_predictions
 from cnn_evolution.evaluation.results import append_result, summary
 from cnn_evolution.recipes import evaluate_runs
@@ -55,6 +56,8 @@ def main() -> None:
     if arguments.predictions:
         write_predictions(arguments.predictions, Predictions(result, answers))
     print(f"{result.model}: {summary(result)}")
+    low, high = error_interval(result.top1_error, result.images)
+    print(f"other images of the kind: top-1 error {low:.2f} to {high:.2f}% ({LEVEL:.0%} interval)")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ is `train_batches(..., start=t)`, at once.
 """
 
 import logging
+import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -238,7 +240,7 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
         options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
         dataset = batches.to_iter_dataset(options).mp_prefetch(
             grain.multiprocessing.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1),
-            worker_init_fn=_leave_interrupts_to_the_parent,
+            worker_init_fn=_follow_the_parent,
         )
     else:
         # Small images take more Python than decoding, and threads that wait for each other's Python only cost time.
@@ -249,14 +251,30 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
     try:
         for batch, found in iterator:
             _count_corrupt(source, found.tolist(), corrupt, max_corrupt)
-            yield batch
+            # A worker's arrays lie in memory that it shares, which is freed now and not when somebody forgets them.
+            yield {"image": np.array(batch["image"]), "label": np.array(batch["label"])} if workers else batch
+    except RuntimeError as error:
+        if "Worker process was terminated" not in str(error):
+            raise
+        why = str(error).partition(". ")[0]
+        raise OSError(f"a process that decodes images was ended from outside, for lack of memory say: {why}") from error
     finally:
         iterator.close()
 
 
-def _leave_interrupts_to_the_parent(*_: int) -> None:
-    """Lets a worker go on at Ctrl-C, which a terminal sends to it as well; the parent ends it when it is done."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _follow_the_parent(*_: int) -> None:
+    """Lets a worker end when its parent ends it, or ends itself.
+
+    Signals to the whole group, of a terminal or a cluster, are the parent's affair; it may have a batch to wait for.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _count_corrupt(source: ImageSource, indices: Sequence[int], corrupt: set[int], max_corrupt: int) -> None:

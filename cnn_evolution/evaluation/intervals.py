@@ -10,12 +10,12 @@ from cnn_evolution.evaluation.predictions import Answer
 LEVEL = 0.95
 
 
-def error_interval(wrong: float, images: int) -> tuple[float, float]:
-    """Wilson's interval at `LEVEL` for an error, in percent: where it would lie on other images of the kind.
+def error_interval(error: float, images: int) -> tuple[float, float]:
+    """Wilson's interval at `LEVEL` for an error on so many images, all in percent: what other images would give.
 
     It knows nothing of other seeds, among which errors scatter more.
     """
-    interval = stats.binomtest(round(wrong), images).proportion_ci(LEVEL, method="wilson")
+    interval = stats.binomtest(round(error * images / 100), images).proportion_ci(LEVEL, method="wilson")
     return 100 * interval.low, 100 * interval.high
 
 

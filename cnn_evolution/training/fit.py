@@ -6,7 +6,7 @@ import functools
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -264,11 +264,17 @@ def _train(
             saves = step % checkpoint_steps == 0 or evaluates or last or stop
             if logs or saves:
                 values = {name: float(value) for name, value in metrics.items()}
-                if logs or last:
+                diverged = not all(math.isfinite(values[name]) for name in ("loss", "gradient_norm"))
+                if logs or last or diverged:
                     writer.write(step, values)
                     if options.on_metrics:
                         options.on_metrics(step, values)
-                check_finite(step, values)
+                if diverged:
+                    raise Diverged(
+                        f"step {step} has a loss of {values['loss']:g} and a gradient of norm "
+                        f"{values['gradient_norm']:g}, so the run has ended; its last checkpoint is from before. Lower "
+                        "the learning rate, clip the gradient, or warm up for longer"
+                    )
             if saves:
                 checkpoints.save(to_global(state), keep=best_steps(run.directory, run.config)[:1])
             if stop and not last:
@@ -277,16 +283,6 @@ def _train(
             if evaluates:
                 _evaluate(task, state, run, writer.say)
     return _evaluate(task, state, run, writer.say)
-
-
-def check_finite(step: int, metrics: Mapping[str, float]) -> None:
-    """Raises Diverged unless the loss and the gradient's norm are finite."""
-    loss, norm = metrics["loss"], metrics["gradient_norm"]
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise Diverged(
-            f"step {step} has a loss of {loss:g} and a gradient of norm {norm:g}, so the run has ended; its last "
-            "checkpoint is from before. Lower the learning rate, clip the gradient, or warm up for longer"
-        )
 
 
 def _steps(task: Task, epochs: float) -> int:

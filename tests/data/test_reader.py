@@ -3,8 +3,14 @@
 import io
 import logging
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,9 +206,44 @@ def test_a_killed_worker_is_an_error():
     workers = [child for child in multiprocessing.active_children() if "grain" in child.name]
     assert len(workers) == 2
     workers[0].kill()
-    with pytest.raises(RuntimeError, match="terminated unexpectedly"):
+    with pytest.raises(OSError, match=r"ended from outside.*exit code -9$"):
         take(batches, 20)
     assert next(batches, None) is None
+
+
+READER = """
+import multiprocessing, time
+from cnn_evolution.data import CenterCrop, open_source, train_batches
+if __name__ == "__main__":
+    source = open_source("mini_ilsvrc/tiny", "train")
+    batches = train_batches(source, batch_size=2, crop=CenterCrop(8, 8), seed=0, workers=2)
+    next(batches), next(batches)  # one of each worker
+    print(*(child.pid for child in multiprocessing.active_children() if "grain" in child.name), flush=True)
+    time.sleep(120)
+"""
+
+
+def test_workers_end_with_their_parent_and_at_nothing_else():
+    command = [sys.executable, "-c", READER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as parent:
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for pid in workers:
+                os.kill(pid, number)
+        time.sleep(0.5)
+        assert all(alive(pid) for pid in workers)
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while any(alive(pid) for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(pid):
+    """Whether a process runs; one that has ended may still be listed."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ COUNTS = st.integers(0, 60)
 def test_wilsons_interval_of_an_error_by_its_formula():
     z, n, p = 1.959964, 2000, 0.044
     centre, half = (p + z**2 / 2 / n) / (1 + z**2 / n), z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / 4 / n**2)
-    np.testing.assert_allclose(error_interval(88, n), (100 * (centre - half), 100 * (centre + half)), rtol=1e-6)
-    assert error_interval(0, 10)[0] == 0 and error_interval(10, 10)[1] == 100
+    np.testing.assert_allclose(error_interval(4.4, n), (100 * (centre - half), 100 * (centre + half)), rtol=1e-6)
+    assert error_interval(0, 10)[0] == 0 and error_interval(100, 10)[1] == 100
 
 
 def test_mcnemars_test_of_a_known_table():

@@ -13,7 +13,8 @@ def training(name="cifar_plain20", losses=(2.0, 1.0), errors=None, validation=((
     errors = errors or [50.0] * len(losses)
     lines = zip(losses, errors, strict=True)
     metrics = tuple({"step": 10 * i, "loss": loss, "top1_error": error} for i, (loss, error) in enumerate(lines, 1))
-    return Training(name=name, metrics=metrics, validation_errors=tuple(validation), classes=10)
+    sizes = {"classes": 10, "batch_size": 100, "validation_images": 2000}
+    return Training(name=name, metrics=metrics, validation_errors=tuple(validation), **sizes)
 
 
 def sweep(flags):
