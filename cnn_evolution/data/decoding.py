@@ -6,6 +6,7 @@ does for bad data in the middle, but not for a file that ends early.
 """
 
 import io
+import math
 
 import numpy as np
 import simplejpeg
@@ -46,13 +47,20 @@ def open_pillow(data: Encoded) -> Image.Image:
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) of a JPEG file that simplejpeg can decode to RGB, or None."""
+    """(height, width) of a JPEG file that simplejpeg can decode to RGB, or None.
+
+    Raises:
+        CorruptImageError: it has more pixels than Pillow would decode.
+    """
     if not is_plain_jpeg(data):
         return None
     try:
         height, width, colourspace, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         return None
+    limit = 2 * (Image.MAX_IMAGE_PIXELS or math.inf)  # above which Pillow takes a file for an attack
+    if height * width > limit:
+        raise CorruptImageError(f"it has {width} x {height} pixels, more than the {limit} that Pillow allows")
     return (height, width) if colourspace in ("YCbCr", "Gray", "RGB") else None
 
 

@@ -354,6 +354,7 @@ def _open_tfds(name: str, directory: Path, split: str, label: str) -> ImageSourc
     if not any(file_format.value == "array_record" for file_format in builder.info.available_file_formats()):
         raise ValueError(
             f"{directory} holds {builder.info.file_format.value} files, expected array_record. Convert it once: "
+            "pip install 'cnn_evolution[prepare]', then "
             f"tfds convert_format --dataset_version_dir={directory} --out_file_format=array_record"
         )
     # The files stay encoded: the reader decodes them, and only the part that it needs.

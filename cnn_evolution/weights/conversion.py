@@ -7,6 +7,7 @@ torch's batch normalisation and no weight: it is neither asked for nor written, 
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,9 @@ from cnn_evolution.weights.names import Names, translate
 from cnn_evolution.weights.shapes import LEAVES, Layout, layout
 from cnn_evolution.weights.tables import names_of
 
+log = logging.getLogger(__name__)
 COUNTER = "num_batches_tracked"
+_WRAPPERS = ("module.", "_orig_mod.")  # DataParallel and DistributedDataParallel, and torch.compile
 ANY_CLASSES = 7919
 """A number of classes that is no other size of any network: it marks what depends on the number of classes."""
 
@@ -62,7 +65,7 @@ def from_torch(
     Raises:
       ValueError: if the zoo has no such network, or if keys are missing, unused or of the wrong shape; all are named.
     """
-    names = _names(name, source)
+    names, state_dict = _names(name, source), _unwrapped(state_dict)
     weights = {names.present(key): value for key, value in state_dict.items() if not key.endswith(COUNTER)}
     leaves = correspondence(name, source, **options)
     classes = [weights[leaf.key].shape[0] for leaf in leaves if leaf.of_classes and leaf.key in weights]
@@ -80,6 +83,15 @@ def from_torch(
         raise ValueError(f"these are not {source}'s weights of {name}; {len(problems)} keys differ:\n  {lines}")
     flat = {leaf.path: np.array(leaf.layout.from_torch(np.asarray(weights[leaf.key])), np.float32) for leaf in leaves}
     return traverse_util.unflatten_dict(flat)
+
+
+def _unwrapped(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without the prefixes that torch's wrappers give to every key, which is said."""
+    for prefix in _WRAPPERS:
+        if state_dict and all(key.startswith(prefix) for key in state_dict):
+            log.warning("every key begins with %r, of one of torch's wrappers; it is left out", prefix)
+            return _unwrapped({key.removeprefix(prefix): value for key, value in state_dict.items()})
+    return state_dict
 
 
 def to_torch(

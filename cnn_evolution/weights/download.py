@@ -5,7 +5,6 @@ is where the next attempt goes on. It gets its name only after its hash was foun
 """
 
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import logging
@@ -97,6 +96,8 @@ def download(
 @contextlib.contextmanager
 def _alone_with(part: Path, path: Path) -> Iterator[BinaryIO]:
     """Opens an unfinished download for this process alone, once others have left it; removes it if `path` is there."""
+    import fcntl  # which Windows lacks; all but downloads works there
+
     while True:
         with part.open("ab+") as file:
             try:

@@ -43,7 +43,7 @@ def save_state_dict(path: Path | str, state_dict: Mapping[str, np.ndarray]) -> N
     """Writes a state dict as `.safetensors` or `.npz`, whole or not at all.
 
     Raises:
-      ValueError: The suffix is neither, or there is nothing to write.
+      ValueError: The suffix is neither, there is nothing to write, or the format cannot hold an array's type.
       OSError: The directory cannot be written; what was there stays as it was.
     """
     path = Path(path)
@@ -52,6 +52,10 @@ def save_state_dict(path: Path | str, state_dict: Mapping[str, np.ndarray]) -> N
     if not state_dict:
         raise ValueError(f"there are no arrays to write to {path}")
     arrays = {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in state_dict.items()}
+    for name, array in arrays.items():
+        # What is no number of NumPy's own would be read back as raw bytes, or not at all.
+        if array.dtype.kind not in "biufc" and (path.suffix, array.dtype.name) != (".safetensors", "bfloat16"):
+            raise ValueError(f"{name} is {array.dtype}, which {path.suffix} cannot hold; convert it to float32, say")
     with replacing(path) as temporary:
         _WRITERS[path.suffix](temporary, arrays)
 

@@ -98,7 +98,8 @@ def test_tfrecord_files_say_how_to_convert_them(imagenet_dir, tmp_path):
         (tmp_path / file.name.replace("array_record", "tfrecord")).write_bytes(file.read_bytes())
     info = (tmp_path / "dataset_info.json").read_text().replace("array_record", "tfrecord")
     (tmp_path / "dataset_info.json").write_text(info)
-    with pytest.raises(ValueError, match=r"tfds convert_format.*--out_file_format=array_record"):
+    advice = r"pip install 'cnn_evolution\[prepare\]', then tfds convert_format.*--out_file_format=array_record"
+    with pytest.raises(ValueError, match=advice):
         open_source(str(tmp_path), "train")
 
 

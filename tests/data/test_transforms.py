@@ -1,6 +1,7 @@
 """The crops: regions inside the image, resizing like the references."""
 
 import io
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -144,6 +145,19 @@ def test_damaged_files_are_corrupt(damage, kind):
         crop_file(data, InceptionCrop(48))
     with pytest.raises(CorruptImageError):
         read_center_crop(data, CenterCrop(48, 56), np.empty((48, 48, 3), np.uint8))
+
+
+@pytest.mark.parametrize(("side", "verdict"), [(99, "intact"), (101, "corrupt")])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_both_decoders_judge_a_file_of_very_many_pixels_alike(side, verdict, kind, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)  # of which Pillow takes twice as many
+    data = encode(photo(side, side), kind)
+    for read in (
+        lambda out: read_crop(data, InceptionCrop(48), np.random.default_rng(0), out),
+        lambda out: read_center_crop(data, CenterCrop(48, 56), out),
+    ):
+        with pytest.raises(CorruptImageError, match=r"10201|101 x 101") if verdict == "corrupt" else nullcontext():
+            read(np.empty((48, 48, 3), np.uint8))
 
 
 @pytest.mark.parametrize(

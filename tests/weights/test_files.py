@@ -5,6 +5,7 @@ import io
 import pickle
 import zipfile
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -37,6 +38,19 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, suffix):
     with pytest.raises(Exception, match=r"(?i)object"):
         save_state_dict(path, {"a": np.zeros(3), "b": np.array([object()])})
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.int4, "U3", "M8[s]"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
+def test_nothing_is_written_that_would_not_come_back(tmp_path, suffix, dtype):
+    path, state = tmp_path / f"a{suffix}", {"a": np.zeros(3), "fc.bias": np.zeros(3, dtype)}
+    if (suffix, dtype) == (".safetensors", ml_dtypes.bfloat16):
+        save_state_dict(path, state)
+        assert equal(load_state_dict(path), state)
+        return
+    with pytest.raises(ValueError, match=rf"fc\.bias is .*, which \{suffix} cannot hold; convert it to float32"):
+        save_state_dict(path, state)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["weights.pth", "weights", "weights.h5"])

@@ -189,6 +189,18 @@ def test_a_background_class_is_left_out(state_dict, tmp_path):
     assert np.array_equal(loaded["last_linear.bias"], state_dict["last_linear.bias"])
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_prefixes_of_torchs_wrappers_are_left_out_and_said(state_dict, prefix, caplog):
+    wrapped = {prefix + key: value for key, value in state_dict.items()}
+    back = ce.to_torch("se_resnet18", ce.from_torch("se_resnet18", wrapped, source="timm"), source="timm")
+    assert back.keys() == state_dict.keys() and all(np.array_equal(back[key], state_dict[key]) for key in back)
+    assert len(caplog.records) == prefix.count(".") and "torch's wrappers" in caplog.text
+    first = next(iter(state_dict))
+    del wrapped[prefix + first]
+    with pytest.raises(ValueError, match=rf"1 keys differ:\n  missing: {re.escape(first)}"):
+        ce.from_torch("se_resnet18", wrapped, source="timm")
+
+
 def test_a_file_of_another_network_is_refused(path):
     with pytest.raises(ValueError, match="these are not torchvision's weights of resnet18"):
         ce.load_pretrained("resnet18", path=path)
