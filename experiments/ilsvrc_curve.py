@@ -10,6 +10,7 @@ on where it was. The curve is drawn again after every network.
 """
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -80,7 +81,8 @@ class Arguments(Compiling):
     Attributes:
       preset: smoke (a check in under a minute), mini (the embedded data set) or imagenet (full networks by their
         published recipes; needs the data set and accelerators).
-      models: Only these networks of the preset, and the ensemble of those among them; none for all.
+      models: Only these networks of the preset, and the ensemble of those of them that came before it, if several did;
+        none for all.
       seeds: Runs of every network, with seeds 0, 1, ...; the picture shows their mean and range.
       output_dir: Gets the picture, its data and a directory per run; None for runs/ilsvrc_curve/ and the preset.
       epochs: Overrides the number of epochs of every network; None keeps the preset's.
@@ -130,8 +132,8 @@ def chosen(arguments: Arguments) -> tuple[Generation, ...]:
         raise ValueError(f"{unknown[0]!r} is no network of the preset {arguments.preset}; it has {', '.join(names)}")
     if not arguments.models:
         return generations
-    members = [g for g in generations if g.model in arguments.models and not g.apart]
-    ensemble = len(members) > 1
+    before = itertools.takewhile(lambda g: g.model is not None, generations)
+    ensemble = sum(g.model in arguments.models and not g.apart for g in before) > 1
     return tuple(g for g in generations if g.model in arguments.models or (g.model is None and ensemble))
 
 

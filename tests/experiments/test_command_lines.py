@@ -19,6 +19,7 @@ import pytest
 import cnn_evolution as ce
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
+from experiments import ilsvrc_curve
 from tests.tiers import exhaustive
 
 
@@ -85,6 +86,18 @@ def test_the_ensemble_is_of_the_trained_networks_before_it(smoke):
     directory, _ = smoke
     (result,) = read_results(directory / "seed0" / "ensemble")
     assert result.model == "alexnet+resnet18"
+
+
+@pytest.mark.parametrize(
+    ("models", "chosen"),
+    [
+        (("resnet18", "se_resnet18"), ["resnet18", "se_resnet18"]),  # of which one comes before the ensemble
+        (("vgg11", "resnet18"), ["vgg11", "resnet18"]),  # VGG-11 without batch normalisation is no member
+        (("alexnet", "resnet18"), ["alexnet", "resnet18", None]),
+    ],
+)
+def test_an_ensemble_is_of_several_networks_before_it(models, chosen):
+    assert [one.model for one in ilsvrc_curve.chosen(ilsvrc_curve.Arguments(models=models))] == chosen
 
 
 def test_a_finished_curve_trains_nothing_again_and_gives_the_same_numbers(smoke):

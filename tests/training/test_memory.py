@@ -1,4 +1,4 @@
-"""A run holds no more memory after its eighth epoch than after its third."""
+"""A run keeps nothing of what it has read."""
 
 import json
 import platform
@@ -7,9 +7,13 @@ import sys
 
 import pytest
 
+from cnn_evolution.recipes import smoke_recipe
 from tests.tiers import exhaustive
 
-# Eight epochs, each with an evaluation and a checkpoint; prints the bytes that the process holds from malloc after each.
+SIZE = smoke_recipe("resnet18").data.size  # of an image, in pixels
+
+# Eight epochs, each with an evaluation and a checkpoint; prints the bytes that the process holds from malloc, at five
+# moments of each.
 SCRIPT = """
 import ctypes, dataclasses, gc, json, sys
 from pathlib import Path
@@ -30,7 +34,7 @@ if __name__ == "__main__":
     mallinfo2.restype = MallInfo2
     recipe, held = dataclasses.replace(smoke_recipe("resnet18"), epochs=8.0, batch_size=32, ema_decay=0.99), []
     options = RunOptions(
-        evaluate_every=1, log_every=25, workers=int(sys.argv[2]), on_metrics=lambda *_: held.append(in_use())
+        evaluate_every=1, log_every=5, workers=int(sys.argv[2]), on_metrics=lambda *_: held.append(in_use())
     )
     train(recipe, Path(sys.argv[1]), options)
     print(json.dumps(held))
@@ -40,11 +44,14 @@ if __name__ == "__main__":
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallinfo2 is glibc's")
 @pytest.mark.parametrize("workers", [0, 2])
 @exhaustive
-def test_memory_in_use_stays_within_two_percent_over_five_epochs(tmp_path, workers):
+def test_memory_in_use_grows_by_less_than_a_quarter_of_the_images_that_are_read(tmp_path, workers):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(workers)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    held = json.loads(done.stdout)
-    assert len(held) == 8
-    # By the end of the third epoch two evaluations and two checkpoints are over, and both checkpoints that are kept.
-    assert max(held[3:]) <= 1.02 * held[2], held
+    moments = json.loads(done.stdout)
+    assert len(moments) == 8 * 5
+    held = [min(moments[start : start + 5]) for start in range(0, 40, 5)]  # without what is passing
+    # By the third epoch, two evaluations are over and two checkpoints written. Libraries still keep a buffer of
+    # 3.5 MB or two for themselves at some moment after that.
+    read = 5 * 25 * 32 * SIZE * SIZE * 3
+    assert max(held[3:]) - held[2] < read / 4, held
