@@ -43,6 +43,8 @@ class Arguments(Evaluating):
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate", description=__doc__)
     arguments.keep_programs()
+    if arguments.predictions:
+        arguments.predictions.parent.mkdir(parents=True, exist_ok=True)
     answers: dict[str, Answer] = {}
     result = evaluate_runs(
         arguments.runs,

@@ -54,6 +54,8 @@ class Arguments(Evaluating):
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate_pretrained", description=__doc__)
     arguments.keep_programs()
+    if arguments.predictions:
+        arguments.predictions.parent.mkdir(parents=True, exist_ok=True)
     chosen = choose(arguments)
     for option in ("path", "predictions"):
         if getattr(arguments, option) is not None and len(chosen) > 1:

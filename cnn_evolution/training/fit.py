@@ -6,7 +6,7 @@ import functools
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +240,14 @@ def _train(
     )
     checkpoint_steps = _steps(task, options.checkpoint_every)
     evaluation_steps = _steps(task, options.evaluate_every) if options.evaluate_every else task.steps
+
+    def save(state: TrainState) -> None:
+        checkpoints.save(to_global(state), keep=best_steps(run.directory, run.config)[:1])
+
+    def stopped(step: int, number: int) -> Interrupted:
+        saved = f"stopped after step {step} of {task.steps}, which is saved"
+        return Interrupted(f"{saved}; the same command continues from there", number)
+
     before = None
     with contextlib.ExitStack() as stack:
         writer = MetricsWriter(run.directory, task.steps, start, task.batch_size, active=first)
@@ -251,38 +259,54 @@ def _train(
             if start % evaluation_steps == 0 and start not in {task.steps, *evaluations(run.directory, run.config)}:
                 _evaluate(task, state, run, writer.say)  # the run was stopped before it was done
         awaited = writer.awaited(map(split_over_devices, batches))
-        for step, batch in zip(range(start + 1, task.steps + 1), awaited, strict=False):  # batches never end
-            state, metrics = mapped(state, batch, constants)
-            # The devices start on this step while the last one's end is awaited, but never run further ahead.
-            jax.block_until_ready(before)
-            before = metrics
-            writer.advance(step)
-            last, logs = step == task.steps, step % options.log_every == 0
-            # Hosts agree by communicating, which is too dear for every step.
-            stop = stop_requested() if jax.process_count() == 1 or logs else 0
-            evaluates = step % evaluation_steps == 0 and not last
-            saves = step % checkpoint_steps == 0 or evaluates or last or stop
-            if logs or saves:
-                values = {name: float(value) for name, value in metrics.items()}
-                diverged = not all(math.isfinite(values[name]) for name in ("loss", "gradient_norm"))
-                if logs or last or diverged:
-                    writer.write(step, values)
-                    if options.on_metrics:
-                        options.on_metrics(step, values)
-                if diverged:
-                    raise Diverged(
-                        f"step {step} has a loss of {values['loss']:g} and a gradient of norm "
-                        f"{values['gradient_norm']:g}, so the run has ended; its last checkpoint is from before. Lower "
-                        "the learning rate, clip the gradient, or warm up for longer"
-                    )
-            if saves:
-                checkpoints.save(to_global(state), keep=best_steps(run.directory, run.config)[:1])
-            if stop and not last:
-                saved = f"stopped after step {step} of {task.steps}, which is saved"
-                raise Interrupted(f"{saved}; the same command continues from there", stop)
-            if evaluates:
-                _evaluate(task, state, run, writer.say)
+        try:
+            for step, batch in zip(range(start + 1, task.steps + 1), awaited, strict=False):  # batches never end
+                state, metrics = mapped(state, batch, constants)
+                # The devices start on this step while the last one's end is awaited, but never run further ahead.
+                jax.block_until_ready(before)
+                before = metrics
+                writer.advance(step)
+                last, logs = step == task.steps, step % options.log_every == 0
+                # Hosts agree by communicating, which is too dear for every step.
+                stop = stop_requested() if jax.process_count() == 1 or logs else 0
+                evaluates = step % evaluation_steps == 0 and not last
+                saves = step % checkpoint_steps == 0 or evaluates or last or stop
+                if logs or saves:
+                    values = {name: float(value) for name, value in metrics.items()}
+                    if logs or last or not is_finite(values):
+                        writer.write(step, values)
+                        if options.on_metrics:
+                            options.on_metrics(step, values)
+                    check_finite(step, values)
+                if saves:
+                    save(state)
+                if stop and not last:
+                    raise stopped(step, stop)
+                if evaluates:
+                    _evaluate(task, state, run, writer.say)
+        except OSError as error:
+            # A signal to the whole group also ends processes that decode images, if it finds them starting.
+            stop = stop_requested() if jax.process_count() == 1 else 0
+            if not stop:
+                raise
+            save(state)  # unless this step is saved already
+            raise stopped(int(state.step), stop) from error
     return _evaluate(task, state, run, writer.say)
+
+
+def is_finite(metrics: Mapping[str, float]) -> bool:
+    """Whether the loss and the gradient's norm are numbers."""
+    return math.isfinite(metrics["loss"]) and math.isfinite(metrics["gradient_norm"])
+
+
+def check_finite(step: int, metrics: Mapping[str, float]) -> None:
+    """Raises Diverged unless they are."""
+    if not is_finite(metrics):
+        raise Diverged(
+            f"step {step} has a loss of {metrics['loss']:g} and a gradient of norm {metrics['gradient_norm']:g}, so "
+            "the run has ended; its last checkpoint is from before. Lower the learning rate, clip the gradient, or "
+            "warm up for longer"
+        )
 
 
 def _steps(task: Task, epochs: float) -> int:

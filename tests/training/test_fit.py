@@ -30,7 +30,7 @@ from cnn_evolution.recipes import (
     train,
 )
 from cnn_evolution.recipes.config import to_dict
-from cnn_evolution.training import Diverged, RunOptions, Task, cross_entropy, evaluate, fit
+from cnn_evolution.training import Diverged, Interrupted, RunOptions, Task, cross_entropy, evaluate, fit
 from cnn_evolution.training.checkpoint import steps_of
 from tests.training.test_identity import Net
 
@@ -286,6 +286,25 @@ def test_an_evaluation_that_was_stopped_is_done_at_the_next_start_and_none_twice
     shutil.rmtree(tmp_path / "run" / "checkpoints" / "10", ignore_errors=True)
     assert fit(own_task(**BACK), tmp_path / "run", EVERY_EPOCH) == whole
     assert read_results(tmp_path / "run") == read_results(tmp_path / "whole")
+
+
+def test_a_stop_that_takes_the_reader_with_it_is_a_stop(tmp_path, monkeypatch):
+    """As a signal to the whole group may end processes that decode images while they start."""
+    real = fit_module.train_batches
+
+    def ended(*arguments, **options):
+        batches = real(*arguments, **options)
+        yield from (next(batches) for _ in range(5))
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise OSError("a process that decodes images was ended from outside")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fit_module, "train_batches", ended)
+        with pytest.raises(Interrupted, match=r"stopped after step 5 of 60, which is saved") as stop:
+            fit(own_task(**BACK), tmp_path, EVERY_EPOCH)
+    assert stop.value.number == signal.SIGTERM and steps_of(tmp_path / "checkpoints")[0] == 5
+    fit(own_task(**BACK), tmp_path, EVERY_EPOCH)
+    assert [record["step"] for record in read_lines(tmp_path / "metrics.jsonl")] == [50, 60]
 
 
 def test_no_evaluated_checkpoint_is_no_best(tmp_path):
