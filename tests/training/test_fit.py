@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +18,7 @@ import optax
 import pytest
 
 from cnn_evolution.data import ArraySource, CenterCrop
+from cnn_evolution.evaluation.errors import evaluate_errors
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.recipes import (
@@ -32,6 +34,7 @@ from cnn_evolution.recipes import (
 from cnn_evolution.recipes.config import to_dict
 from cnn_evolution.training import Diverged, Interrupted, RunOptions, Task, cross_entropy, evaluate, fit
 from cnn_evolution.training.checkpoint import steps_of
+from cnn_evolution.training.identity import identity
 from tests.training.test_identity import Net
 
 fit_module = importlib.import_module("cnn_evolution.training.fit")  # in its package, the name is the function's
@@ -305,6 +308,28 @@ def test_a_stop_that_takes_the_reader_with_it_is_a_stop(tmp_path, monkeypatch):
     assert stop.value.number == signal.SIGTERM and steps_of(tmp_path / "checkpoints")[0] == 5
     fit(own_task(**BACK), tmp_path, EVERY_EPOCH)
     assert [record["step"] for record in read_lines(tmp_path / "metrics.jsonl")] == [50, 60]
+
+
+class Normed(nn.Module):
+    @nn.compact
+    def __call__(self, images, *, train=False):
+        x = nn.Dense(4)(images.mean((1, 2)))
+        return nn.Dense(2)(nn.BatchNorm(use_running_average=not train, momentum=0.1)(x))
+
+
+def test_averaged_weights_are_evaluated_with_the_statistics_that_belong_to_them(tmp_path):
+    """The bias before the normalisation drifts, as scales do in a long training."""
+
+    def drift(updates, params):
+        return updates | {"Dense_0": updates["Dense_0"] | {"bias": updates["Dense_0"]["bias"] + 3}}
+
+    optimizer = optax.chain(optax.adam(0.05), optax.stateless(drift))
+    task = own_task(model=Normed(), optimizer=optimizer, steps=60, batch_size=16, ema_decay=0.9)
+    assert fit(task, tmp_path).top1_error == 0
+    state = fit_module.load(task, tmp_path, identity(task))
+    mixed = {"params": state.ema["params"], **state.model_state}
+    classifier = fit_module.as_classifier(task, state, {})
+    assert evaluate_errors([dataclasses.replace(classifier, variables=mixed)], SOURCE, batch_size=16).top1 == 50
 
 
 def test_no_evaluated_checkpoint_is_no_best(tmp_path):
