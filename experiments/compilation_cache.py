@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from cnn_evolution.data.sources import default_data_dir
+from cnn_evolution.data import default_data_dir
 
 LIMIT = 1_000_000_000  # bytes; the programs that were not used for longest make room
 

@@ -51,13 +51,9 @@ def build(
     data, name = recipe.data, recipe.model.name
     build_model(recipe, 1)  # a wrong model is the cheapest mistake to find, so it is looked for before the data
     pixels, crop = pixels_of(recipe), crop_of(recipe)
-    if sources is None:
-        splits = data.train_split, data.evaluation_split
-        sources = (
-            open_source(data.dataset, splits[0], data_dir=data_dir),
-            open_source(data.dataset, splits[1], data_dir=data_dir),
-        )
-    train, evaluation = sources
+    train, evaluation = sources or (
+        open_source(data.dataset, split, data_dir=data_dir) for split in (data.train_split, data.evaluation_split)
+    )
     model = build_model(recipe, train.num_classes)
     steps_per_epoch = len(train) / recipe.batch_size
     steps = max(1, round(recipe.epochs * steps_per_epoch))

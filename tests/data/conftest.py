@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cnn_evolution.data import ImageSource, open_source
 
@@ -28,3 +29,14 @@ def imagenet_dir(tmp_path_factory) -> Path:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.write_fake_imagenet(tmp_path_factory.mktemp("imagenet"), train=24, validation=10)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for split, count in (("train", 3), ("val", 1)):
+        for name in ("cat", "dog"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for index in range(count):
+                Image.new("RGB", (20, 20), (index, 0, 0)).save(tmp_path / split / name / f"{index}.jpg")
+    (tmp_path / "train" / "cat" / "notes.txt").write_text("not an image")
+    return tmp_path
