@@ -17,16 +17,16 @@ import tyro
 
 from cnn_evolution import list_models
 from cnn_evolution.data import ImageSource, open_source
-from cnn_evolution.evaluation.predictions import Answer, Predictions, collecting, write_predictions
+from cnn_evolution.evaluation.errors import Answered
 from cnn_evolution.evaluation.pretrained import pretrained_classifier
 from cnn_evolution.evaluation.results import Result, append_result, measure, read_results
 from cnn_evolution.weights.pretrained import PretrainedWeights, find_weights, pretrained_weights
 from experiments import command_line
-from experiments.evaluating import Evaluating
+from experiments.evaluating import Storing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Evaluating):
+class Arguments(Storing):
     """An evaluation of published weights.
 
     Attributes:
@@ -36,8 +36,6 @@ class Arguments(Evaluating):
       path: A file of the weights, of one network, instead of a download.
       dataset: Name of a data set, as for `experiments.train`; its classes must be those of the weights, in their order.
       split: Its split.
-      predictions: A file that gets each image's id, label, five most probable classes and their probabilities; of one
-        network.
       output_dir: Gets results.jsonl.
     """
 
@@ -47,15 +45,12 @@ class Arguments(Evaluating):
     path: Path | None = None
     dataset: str = "imagenet2012"
     split: str = "validation"
-    predictions: Path | None = None
     output_dir: Path = Path("runs/pretrained")
 
 
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate_pretrained", description=__doc__)
     arguments.keep_programs()
-    if arguments.predictions:
-        arguments.predictions.parent.mkdir(parents=True, exist_ok=True)
     chosen = choose(arguments)
     for option in ("path", "predictions"):
         if getattr(arguments, option) is not None and len(chosen) > 1:
@@ -90,13 +85,16 @@ def measured(weights: PretrainedWeights, source: ImageSource, arguments: Argumen
     for kept in reversed(read_results(arguments.output_dir)) if not (arguments.path or arguments.predictions) else ():
         if kept.config == of and (kept.split, kept.fingerprint) == (source.split, source.fingerprint):
             return kept
+    return arguments.stored(lambda answered: evaluated(weights, source, arguments, answered))
+
+
+def evaluated(
+    weights: PretrainedWeights, source: ImageSource, arguments: Arguments, answered: Answered | None
+) -> Result:
+    """The errors of a network, once they are in `results.jsonl`."""
     network = pretrained_classifier(weights, path=arguments.path)
-    answers: dict[str, Answer] = {}
-    answered = collecting(answers) if arguments.predictions else None
     result = measure([network], source, network.config, answered=answered, **arguments.reading())
     append_result(arguments.output_dir, result)
-    if arguments.predictions:
-        write_predictions(arguments.predictions, Predictions(result, answers))
     return result
 
 

@@ -1,8 +1,12 @@
 """What the command lines that evaluate share."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
+from cnn_evolution.evaluation.errors import Answered
+from cnn_evolution.evaluation.predictions import Answer, Predictions, collecting, write_predictions
+from cnn_evolution.evaluation.results import Result
 from experiments.compilation_cache import Compiling
 
 
@@ -25,3 +29,28 @@ class Evaluating(Compiling):
     def reading(self) -> dict[str, int]:
         """Those of them that every evaluation takes, by name."""
         return {"batch_size": self.batch_size, "workers": self.workers, "max_corrupt": self.max_corrupt}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Storing(Evaluating):
+    """How images are read, and where answers go.
+
+    Attributes:
+      predictions: A file that gets each image's id, label, five most probable classes and their probabilities.
+    """
+
+    predictions: Path | None = None
+
+    def stored(self, evaluate: Callable[[Answered | None], Result]) -> Result:
+        """Evaluates, and stores what is answered if a file is named.
+
+        Raises:
+          OSError: It cannot be written; where its directory cannot be made, that is said before.
+        """
+        if self.predictions is None:
+            return evaluate(None)
+        self.predictions.parent.mkdir(parents=True, exist_ok=True)
+        answers: dict[str, Answer] = {}
+        result = evaluate(collecting(answers))
+        write_predictions(self.predictions, Predictions(result, answers))
+        return result

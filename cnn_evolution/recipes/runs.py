@@ -41,7 +41,7 @@ def load_run(
       FileNotFoundError: The directory holds no run, or a run without such a checkpoint.
       ValueError: It holds a run of an older version, or of a task that no recipe describes.
     """
-    task = build(_recipe_of(run_dir), data_dir=data_dir, load=start)
+    task = build(_recipe_of(read_identity(run_dir), run_dir), data_dir=data_dir, load=start)
     return task, load(task, run_dir, identity(task), which)
 
 
@@ -52,13 +52,13 @@ def load_classifier(run_dir: Path, which: Which = None) -> Classifier:
       FileNotFoundError, ValueError: As `load_run`, whose arguments these are.
     """
     run = read_identity(run_dir)
-    task = build(_recipe_of(run_dir), load=False, sources=recorded_sources(run))
+    task = build(_recipe_of(run, run_dir), load=False, sources=recorded_sources(run))
     return as_classifier(task, load(task, run_dir, run, which), run)
 
 
-def _recipe_of(run_dir: Path) -> Recipe:
+def _recipe_of(run: Mapping[str, Any], run_dir: Path) -> Recipe:
     try:
-        return from_dict(read_identity(run_dir)["task"])
+        return from_dict(run["task"])
     except (TypeError, ValueError) as error:
         raise ValueError(f"{run_dir} holds no run of a recipe ({error}); build its task and use `evaluate`") from error
 
@@ -96,7 +96,7 @@ def evaluate_runs(
     if not run_dirs:
         raise ValueError("there is nothing to evaluate; expected the directory of at least one run")
     known = [read_identity(directory) for directory in run_dirs]
-    recipe, data = _recipe_of(run_dirs[0]), known[0]["data"]
+    recipe, data = _recipe_of(known[0], run_dirs[0]), known[0]["data"]
     for directory, run in zip(run_dirs[1:], known[1:], strict=True):
         check_classes(data["classes"], run["data"]["classes"], directory)
         if (names := [data["evaluation"]["name"], run["data"]["evaluation"]["name"]])[0] != names[1]:

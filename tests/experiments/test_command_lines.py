@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import cnn_evolution as ce
+from cnn_evolution.evaluation.predictions import read_predictions
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from experiments import ilsvrc_curve
@@ -299,10 +300,13 @@ def test_published_weights_are_evaluated_as_they_were_made_for_beside_their_publ
     variables = jax.tree.map(lambda leaf: np.full(leaf.shape, 0.01, np.float32), shapes)
     ce.weights.save_state_dict(tmp_path / "w.npz", ce.to_torch("se_resnet18", variables, source="timm"))
     arguments = ["--path", tmp_path / "w.npz", "--data-dir", imagenet, "--output-dir", tmp_path, "--batch-size", 2]
+    arguments += ["--predictions", tmp_path / "new" / "p.jsonl"]
     output = run("evaluate_pretrained", "se_resnet18", *arguments)
     (result,) = read_results(tmp_path)
     assert f"se_resnet18  timm:in1k  top-1 error {result.top1_error:.2f}% (published 28.23%)" in output
     assert (result.images, result.protocol) == (6, "centre crop 224 of short side 256, bicubic")
+    stored = read_predictions(tmp_path / "new" / "p.jsonl")
+    assert stored.result == result and len(stored.answers) == 6
     assert result.config["pretrained"]["url"].endswith("seresnet18-4bb0ce65.pth")
 
 
