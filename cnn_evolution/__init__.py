@@ -2,8 +2,8 @@
 
 from cnn_evolution.analysis import Cost, cost
 from cnn_evolution.catalogue import create_model, features, list_models, model_info
+from cnn_evolution.pretrained import from_torch, load_pretrained, pretrained_weights, to_torch
 from cnn_evolution.spec import ModelSpec
-from cnn_evolution.weights import from_torch, load_pretrained, pretrained_weights, to_torch
 
 __all__ = [
     "Cost",

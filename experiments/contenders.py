@@ -77,7 +77,7 @@ def ours(case: Case) -> Contender:
 
 def lax(case: Case) -> Contender:
     """This package with XLA's own convolutions and max-pooling, by the library that jaxlib prefers."""
-    ce.layers.cpu.leave_it_to_jaxlib()
+    ce.xla_cpu.leave_it_to_jaxlib()
     return _jax_steps(case, ce.layers.plain_convolutions())
 
 

@@ -20,7 +20,7 @@ from cnn_evolution.data import ImageSource, open_source
 from cnn_evolution.evaluation.errors import Answered
 from cnn_evolution.evaluation.pretrained import pretrained_classifier
 from cnn_evolution.evaluation.results import Result, append_result, measure, read_results
-from cnn_evolution.weights.pretrained import PretrainedWeights, find_weights, pretrained_weights
+from cnn_evolution.pretrained.published import PretrainedWeights, find_weights, pretrained_weights
 from experiments import command_line
 from experiments.evaluating import Storing
 

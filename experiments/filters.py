@@ -32,9 +32,9 @@ from cnn_evolution.data.decoding import Encoded, open_pillow
 from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.pretrained import pretrained_classifier
 from cnn_evolution.pixels import normalise
+from cnn_evolution.pretrained.published import find_weights
 from cnn_evolution.recipes import load_run, mini_recipe, train
 from cnn_evolution.training.fit import as_classifier, initial_state
-from cnn_evolution.weights.pretrained import find_weights
 from experiments import command_line
 from experiments.compilation_cache import Compiling
 from experiments.figures import GREY, as_csv, save_figure

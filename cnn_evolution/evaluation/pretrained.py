@@ -7,7 +7,7 @@ from cnn_evolution.catalogue import create_model
 from cnn_evolution.data import CenterCrop
 from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.pixels import Pixels
-from cnn_evolution.weights.pretrained import PretrainedWeights, load_pretrained
+from cnn_evolution.pretrained.published import PretrainedWeights, load_pretrained
 
 
 def pretrained_classifier(

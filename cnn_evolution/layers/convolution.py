@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from cnn_evolution.layers import cpu
+from cnn_evolution import xla_cpu as cpu
 from cnn_evolution.layers.platform import is_plain, on_cpu
 
 Size = int | tuple[int, int]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from cnn_evolution.layers import cpu
+from cnn_evolution import xla_cpu as cpu
 from cnn_evolution.layers.convolution import Padding, Size, pair
 from cnn_evolution.layers.platform import is_plain, on_cpu
 

@@ -19,12 +19,12 @@ from cnn_evolution.data import (
     open_source,
 )
 from cnn_evolution.pixels import Pixels
+from cnn_evolution.pretrained.published import find_weights, load_pretrained, parse_pretrained
 from cnn_evolution.recipes.config import AugmentConfig, Recipe, to_dict
 from cnn_evolution.recipes.optimizer import make_optimizer
 from cnn_evolution.training.augment import BatchOperation, ColourNoise, CutMix, Mixup, OneOf
 from cnn_evolution.training.objective import cross_entropy
 from cnn_evolution.training.task import Task
-from cnn_evolution.weights.pretrained import find_weights, load_pretrained, parse_pretrained
 
 
 def build(

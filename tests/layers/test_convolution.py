@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from jax import lax
 
 from cnn_evolution.layers import conv, convolve, plain_convolutions
-from cnn_evolution.layers.cpu import Window, winograd
+from cnn_evolution.xla_cpu import Window, winograd
 from tests.tiers import exhaustive
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")

@@ -10,11 +10,11 @@ import pytest
 import cnn_evolution as ce
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.pixels import Pixels
+from cnn_evolution.pretrained import save_state_dict
+from cnn_evolution.pretrained.published import find_weights
 from cnn_evolution.recipes import AugmentConfig, DataConfig, ModelConfig, Recipe, Sgd, build, train
 from cnn_evolution.training import ColourNoise, CutMix, Mixup, OneOf, RunOptions
 from cnn_evolution.training.fit import initial_state
-from cnn_evolution.weights import save_state_dict
-from cnn_evolution.weights.pretrained import find_weights
 
 BUILD = sys.modules["cnn_evolution.recipes.build"]
 RECIPE = Recipe(

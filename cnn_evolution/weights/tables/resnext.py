@@ -1,5 +1,0 @@
-"""Names of ResNeXt's layers, which are ResNet's."""
-
-from cnn_evolution.weights.tables import resnet
-
-ZOOS = resnet.ZOOS

@@ -1,5 +1,0 @@
-"""Names of Wide ResNet's layers, which are ResNet's."""
-
-from cnn_evolution.weights.tables import resnet
-
-ZOOS = {"torchvision": resnet.ZOOS["torchvision"]}
