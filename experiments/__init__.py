@@ -2,7 +2,7 @@
 
 import sys
 
-from experiments.allocator import start_again_tuned
+from cnn_evolution.cpu_settings import prepare_cpu
 
 if sys.argv[0] == "-m":  # so Python calls itself until it has found the module that it is to run: one of these
-    start_again_tuned()
+    prepare_cpu()

@@ -29,10 +29,12 @@ from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
+from unittest.mock import patch
 
 import tyro
 
 from cnn_evolution import model_info
+from cnn_evolution.cpu_settings import computes_on_cpu, tuned
 from experiments import command_line, contenders
 from experiments.contenders import MODES, Case, Contender, Step
 from experiments.operations import OPERATIONS, seconds_by_kind
@@ -178,13 +180,19 @@ def measure(case: Case, names: list[str], arguments: Arguments) -> Iterator[Resu
                 )
 
 
+def environment() -> Mapping[str, str]:
+    """Of every contender: on a CPU, all keep the memory that they free."""
+    return (tuned(os.environ) if computes_on_cpu(os.environ) else None) or os.environ
+
+
 @contextlib.contextmanager
 def started(name: str, case: Case, seconds: float) -> Iterator[Connection]:
     """A contender's process, until the end of the context."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=work, args=(there, name, case, seconds), daemon=True)
-    process.start()
+    with patch.dict(os.environ, environment()):
+        process.start()
     there.close()
     # One contender compiles at a time.
     here.poll(None)
@@ -311,7 +319,7 @@ def report(results: list[Result]) -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),
         "platform": platform.platform(),
-        "allocator": os.environ.get("GLIBC_TUNABLES", ""),
+        "allocator": environment().get("GLIBC_TUNABLES", ""),
         "versions": versions,
         "results": rows,
     }

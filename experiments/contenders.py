@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 import cnn_evolution as ce
+from cnn_evolution import layers
+from cnn_evolution.cpu_settings import prefer_eigen
 
 MODES = ("inference", "training")
 LEARNING_RATE, MOMENTUM = 1e-3, 0.9
@@ -71,14 +73,14 @@ class Contender:
 
 
 def ours(case: Case) -> Contender:
-    """This package, as it is."""
+    """This package, as it is, by the library that command lines ask for."""
+    prefer_eigen()
     return _jax_steps(case, contextlib.nullcontext())
 
 
 def lax(case: Case) -> Contender:
     """This package with XLA's own convolutions and max-pooling, by the library that jaxlib prefers."""
-    ce.xla_cpu.leave_it_to_jaxlib()
-    return _jax_steps(case, ce.layers.plain_convolutions())
+    return _jax_steps(case, layers.plain_convolutions())
 
 
 def _jax_steps(case: Case, context: contextlib.AbstractContextManager[None]) -> Contender:

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from cnn_evolution import xla_cpu as cpu
-from cnn_evolution.layers.platform import is_plain, on_cpu
+from cnn_evolution import xla_cpu
+from cnn_evolution.layers.platform import on_cpu
 
 Size = int | tuple[int, int]
 Padding = Size | Literal["SAME"]
@@ -63,8 +63,8 @@ def convolve(
     """`lax.conv_general_dilated`, in a form that is fast on a CPU when it is lowered for one.
 
     That form covers 2-D convolutions of (N, H, W, C) in one floating type without dilation; the rest, and everything
-    within `plain_convolutions()`, are XLA's own. Gradients of any order are defined; forward mode (`jax.jvp`) raises
-    `TypeError` except within `plain_convolutions()`. A CPU ignores `precision`: it multiplies in full. Within
+    within `plain_convolutions()`, are XLA's own. Gradients of any order are defined; on a CPU, forward mode (`jax.jvp`)
+    raises `TypeError` except within `plain_convolutions()`. A CPU ignores `precision`: it multiplies in full. Within
     `jax.shard_map` it needs `check_vma=False`, which `jax.pmap` implies.
 
     Raises:
@@ -83,7 +83,7 @@ def convolve(
     )
     dilated = any(d != 1 for d in (*(lhs_dilation or ()), *(rhs_dilation or ())))
     maps = _are_maps(lhs, rhs, dimension_numbers)
-    only_plain = is_plain() or dilated or options or not maps
+    only_plain = dilated or options or not maps
     # Either way XLA checks the operands, with its messages.
     result = plain(lhs, rhs) if only_plain else jax.eval_shape(plain, lhs, rhs)
     if maps and 0 in result.shape[1:3]:  # XLA would go on with an empty map, whose mean is not a number
@@ -96,13 +96,14 @@ def convolve(
         return plain(lhs, rhs)
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], window_strides, padding)
-    window = cpu.Window(
+    window = xla_cpu.Window(
         size=(rhs.shape[0], rhs.shape[1]),
         strides=(window_strides[0], window_strides[1]),
         padding=((padding[0][0], padding[0][1]), (padding[1][0], padding[1][1])),
         map_size=(lhs.shape[1], lhs.shape[2]),
     )
-    return _once_a_shape(lhs, rhs, window, feature_group_count, precision)
+    problem = xla_cpu.Problem.of(lhs, rhs, window, feature_group_count)
+    return on_cpu(_ours, _plain, lhs, rhs, problem=problem, precision=precision)
 
 
 def _are_maps(lhs: Array, rhs: Array, dimension_numbers: Any) -> bool:
@@ -116,46 +117,17 @@ def _are_maps(lhs: Array, rhs: Array, dimension_numbers: Any) -> bool:
     )
 
 
-# The gradients are defined around the choice of the platform, not inside it, so that only `x` and `kernel` are kept
-# for the backward pass, whatever the platform.
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _convolve(x: Array, kernel: Array, window: cpu.Window, groups: int, precision: Any) -> Array:
-    return on_cpu(
-        lambda x, kernel: cpu.forward(x, kernel, window, groups), _plain(window, groups, precision), x, kernel
-    )
-
-
-def _forward(
-    x: Array, kernel: Array, window: cpu.Window, groups: int, precision: Any
-) -> tuple[Array, tuple[Array, Array]]:
-    return _convolve(x, kernel, window, groups, precision), (x, kernel)
-
-
-def _backward(
-    window: cpu.Window, groups: int, precision: Any, kept: tuple[Array, Array], dy: Array
-) -> tuple[Array, Array]:
-    def ours(x: Array, kernel: Array, dy: Array) -> tuple[Array, Array]:
-        return cpu.input_gradient(dy, kernel, window, groups), cpu.weight_gradient(x, dy, window, groups)
-
-    def plain(x: Array, kernel: Array, dy: Array) -> tuple[Array, Array]:
-        return jax.vjp(_plain(window, groups, precision), x, kernel)[1](dy)
-
-    return on_cpu(ours, plain, *kept, dy)
-
-
-def _plain(window: cpu.Window, groups: int, precision: Any) -> Callable[..., Array]:
-    return functools.partial(
-        lax.conv_general_dilated,
-        window_strides=window.strides,
-        padding=window.padding,
+def _plain(x: Array, kernel: Array, problem: xla_cpu.Problem, precision: Any) -> Array:
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=problem.window.strides,
+        padding=problem.window.padding,
         dimension_numbers=DIMENSIONS,
-        feature_group_count=groups,
+        feature_group_count=problem.groups,
         precision=precision,
     )
 
 
-_convolve.defvjp(_forward, _backward)
-
-# Networks repeat shapes: as a function of its own each is traced and lowered once (NASNet-A mobile's gradient in 5 s
-# instead of 12).
-_once_a_shape = jax.jit(_convolve, static_argnums=(2, 3, 4))
+def _ours(x: Array, kernel: Array, problem: xla_cpu.Problem, precision: Any) -> Array:
+    return xla_cpu.convolve(x, kernel, problem)

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from cnn_evolution import xla_cpu as cpu
+from cnn_evolution import xla_cpu
 from cnn_evolution.layers.convolution import Padding, Size, pair
-from cnn_evolution.layers.platform import is_plain, on_cpu
+from cnn_evolution.layers.platform import on_cpu
 
 
 def _pads(size: int, window: int, stride: int, padding: int, ceil_mode: bool) -> tuple[int, int]:
@@ -26,13 +26,13 @@ def _pads(size: int, window: int, stride: int, padding: int, ceil_mode: bool) ->
     return padding, padding + max(0, steps * stride - span)
 
 
-def _window(x: Array, window: Size, stride: Size | None, padding: Padding, ceil_mode: bool) -> cpu.Window:
+def _window(x: Array, window: Size, stride: Size | None, padding: Padding, ceil_mode: bool) -> xla_cpu.Window:
     map_size, size, strides = (x.shape[1], x.shape[2]), pair(window), pair(window if stride is None else stride)
     if isinstance(padding, str):
         rows, columns = lax.padtype_to_pads(map_size, size, strides, padding)
     else:
         rows, columns = (_pads(*sides, ceil_mode) for sides in zip(map_size, size, strides, pair(padding), strict=True))
-    return cpu.Window(size=size, strides=strides, padding=(rows, columns), map_size=map_size)
+    return xla_cpu.Window(size=size, strides=strides, padding=(rows, columns), map_size=map_size)
 
 
 def max_pool(
@@ -40,13 +40,13 @@ def max_pool(
 ) -> Array:
     """Maximum over windows, (N, H, W, C) -> (N, H', W', C); the stride defaults to the window."""
     moving = _window(x, window, stride, padding, ceil_mode)
+    if moving.taps > xla_cpu.MAX_POOL_TAPS:
+        return _max_pool(x, moving)
+    return on_cpu(xla_cpu.max_pool, _max_pool, x, window=moving)
 
-    def plain(x: Array) -> Array:
-        return nn.max_pool(x, moving.size, moving.strides, moving.padding)
 
-    if is_plain() or moving.taps > cpu.MAX_POOL_TAPS:
-        return plain(x)
-    return on_cpu(lambda x: cpu.max_pool(x, moving), plain, x)
+def _max_pool(x: Array, window: xla_cpu.Window) -> Array:
+    return nn.max_pool(x, window.size, window.strides, window.padding)
 
 
 def avg_pool(
@@ -73,7 +73,7 @@ def avg_pool(
     return sums / counts
 
 
-def _sums(x: Array, moving: cpu.Window, pads: tuple[tuple[int, int], tuple[int, int]]) -> Array:
+def _sums(x: Array, moving: xla_cpu.Window, pads: tuple[tuple[int, int], tuple[int, int]]) -> Array:
     # The zero must be NumPy's: from a traced one JAX cannot tell that this is a sum, and finds no gradient.
     return lax.reduce_window(
         x, np.zeros((), x.dtype), lax.add, (1, *moving.size, 1), (1, *moving.strides, 1), ((0, 0), *pads, (0, 0))

@@ -1,37 +1,27 @@
-"""Chooses the kind of a convolution."""
+"""The convolution with its gradients, each computed the way that is fastest on a CPU."""
 
+import functools
+
+import jax
 from jax import Array
 
-from cnn_evolution.xla_cpu import dense, depthwise, grouped
-from cnn_evolution.xla_cpu.window import Window
+from cnn_evolution.xla_cpu import strategies
+from cnn_evolution.xla_cpu.problem import Problem
 
 
-def forward(x: Array, kernel: Array, window: Window, groups: int) -> Array:
-    """The convolution, (N, H, W, C), (h, w, C / groups, C') -> (N, H', W', C')."""
-    if groups == 1:
-        return dense.forward(x, kernel, window)
-    if _is_depthwise(kernel.shape, groups):
-        return depthwise.forward(x, kernel, window)
-    return grouped.forward(x, kernel, window, groups)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def convolve(x: Array, kernel: Array, problem: Problem) -> Array:
+    """(N, H, W, C), (h, w, C / groups, C') -> (N, H', W', C')."""
+    return strategies.forward(x, kernel, problem)
 
 
-def input_gradient(dy: Array, kernel: Array, window: Window, groups: int) -> Array:
-    """Gradient of `x`, (N, H, W, C), from that of the output."""
-    if groups == 1:
-        return dense.input_gradient(dy, kernel, window)
-    if _is_depthwise(kernel.shape, groups):
-        return depthwise.input_gradient(dy, kernel, window)
-    return grouped.input_gradient(dy, kernel, window, groups)
+def _forward(x: Array, kernel: Array, problem: Problem) -> tuple[Array, tuple[Array, Array]]:
+    return convolve(x, kernel, problem), (x, kernel)
 
 
-def weight_gradient(x: Array, dy: Array, window: Window, groups: int) -> Array:
-    """Gradient of `kernel`, (h, w, C / groups, C'), from that of the output."""
-    if groups == 1:
-        return dense.weight_gradient(x, dy, window)
-    if x.shape[-1] == dy.shape[-1] == groups:
-        return depthwise.weight_gradient(x, dy, window)
-    return grouped.weight_gradient(x, dy, window, groups)
+def _backward(problem: Problem, kept: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
+    x, kernel = kept
+    return strategies.input_gradient(dy, kernel, problem), strategies.weight_gradient(x, dy, problem)
 
 
-def _is_depthwise(kernel_shape: tuple[int, ...], groups: int) -> bool:
-    return kernel_shape[2] == 1 and kernel_shape[3] == groups
+convolve.defvjp(_forward, _backward)

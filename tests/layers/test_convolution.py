@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from jax import lax
 
 from cnn_evolution.layers import conv, convolve, plain_convolutions
-from cnn_evolution.xla_cpu import Window, winograd
+from cnn_evolution.xla_cpu import Problem, Window
+from cnn_evolution.xla_cpu.strategies import FORWARD, WEIGHT_GRADIENT, choose
 from tests.tiers import exhaustive
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
@@ -106,7 +107,8 @@ def test_equals_lax_for_any_shape(case):
 )
 def test_equals_lax_for_3x3_kernels_of_many_channels(size, padding, channels):
     x, kernel = normal(8, *size, channels[0]), normal(3, 3, *channels, seed=1)
-    assert winograd.suits(x, channels[1], Window((3, 3), (1, 1), padding, size))
+    problem = Problem.of(x, kernel, Window((3, 3), (1, 1), padding, size), groups=1)
+    assert choose(FORWARD, problem).name == choose(WEIGHT_GRADIENT, problem).name == "winograd"
     assert_same(convolutions((1, 1), padding), x, kernel)
 
 

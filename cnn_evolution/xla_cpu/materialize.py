@@ -1,4 +1,4 @@
-"""What is computed once, however often it is used."""
+"""Values that are computed once, however often they are used."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from jax import Array
 from jax.experimental.xla_metadata import set_xla_metadata
 
 
-def once(function: Callable[..., Array], *operands: Array) -> Array:
+def materialize(function: Callable[..., Array], *operands: Array) -> Array:
     """`function(*operands)`, as an array in memory.
 
     XLA computes what elementwise operations and slices give anew in every loop that uses it, and `optimization_barrier`

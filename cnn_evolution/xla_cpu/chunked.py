@@ -1,4 +1,4 @@
-"""Maps taken in parts of equal size, so that what is computed of a part stays in a cache."""
+"""Maps taken in chunks of equal size, so that what is computed of a chunk stays in a cache."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ def largest_divisor(number: int, limit: int) -> int:
     return max(divisor for divisor in range(1, max(1, min(number, limit)) + 1) if number % divisor == 0)
 
 
-def map_parts(function: Callable[[Array], Array], images: int, x: Array) -> Array:
+def map_chunks(function: Callable[[Array], Array], images: int, x: Array) -> Array:
     """`function(x)`, of `images` images at a time."""
     if images == x.shape[0]:
         return function(x)
@@ -20,15 +20,15 @@ def map_parts(function: Callable[[Array], Array], images: int, x: Array) -> Arra
     return y.reshape(-1, *y.shape[2:])
 
 
-def sum_parts(function: Callable[..., Array], images: int, *maps: Array) -> Array:
+def sum_chunks(function: Callable[..., Array], images: int, *maps: Array) -> Array:
     """`function(*maps)`, of `images` images at a time, added up in at least float32."""
     n = maps[0].shape[0]
     if images == n:
         return function(*maps)
 
-    def add(part: int, total: Array) -> Array:
-        return total + function(*(lax.dynamic_slice_in_dim(one, part * images, images) for one in maps))
+    def add(chunk: int, total: Array) -> Array:
+        return total + function(*(lax.dynamic_slice_in_dim(one, chunk * images, images) for one in maps))
 
-    of_part = jax.eval_shape(function, *(one[:images] for one in maps))
-    zeros = jnp.zeros(of_part.shape, jnp.promote_types(of_part.dtype, jnp.float32))
+    of_chunk = jax.eval_shape(function, *(one[:images] for one in maps))
+    zeros = jnp.zeros(of_chunk.shape, jnp.promote_types(of_chunk.dtype, jnp.float32))
     return lax.fori_loop(0, n // images, add, zeros)

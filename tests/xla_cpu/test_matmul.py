@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnn_evolution.xla_cpu.products import LARGE, TALL, product, product_of_transpose
+from cnn_evolution.xla_cpu.matmul import matmul, matmul_of_transpose
+from cnn_evolution.xla_cpu.thresholds import MATMUL_LARGE, MATMUL_TALL
 
 SHAPES = {
     "small": ((50, 3), (50, 7)),
@@ -27,12 +28,12 @@ def exact(a, b):
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_product_of_transpose(kind):
+def test_matmul_of_transpose(kind):
     a, b = matrices(*SHAPES[kind])
-    assert (a.size * b.shape[-1] >= LARGE) == ("large" in kind or "tall" in kind)
-    assert (a.shape[-2] >= TALL * max(a.shape[-1], b.shape[-1])) == ("tall" in kind)
+    assert (a.size * b.shape[-1] >= MATMUL_LARGE) == ("large" in kind or "tall" in kind)
+    assert (a.shape[-2] >= MATMUL_TALL * max(a.shape[-1], b.shape[-1])) == ("tall" in kind)
     expected = exact(a, b)
-    actual = jax.jit(product_of_transpose)(a, b)
+    actual = jax.jit(matmul_of_transpose)(a, b)
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
@@ -40,7 +41,7 @@ def test_product_of_transpose(kind):
 def test_bfloat16_is_added_up_in_float32(kind):
     a, b = matrices(*SHAPES[kind], dtype=jnp.bfloat16)
     expected = exact(a, b)
-    actual = product_of_transpose(a, b)
+    actual = matmul_of_transpose(a, b)
     assert actual.dtype == jnp.float32
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
-    assert product(a.swapaxes(-1, -2), b).dtype == jnp.float32
+    assert matmul(a.swapaxes(-1, -2), b).dtype == jnp.float32

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnn_evolution.xla_cpu.once import once
+from cnn_evolution.xla_cpu.materialize import materialize
 
 
 def sum_of_slices(of, x):
@@ -28,11 +28,11 @@ def test_the_compiler_takes_the_sine_anew_for_every_slice_if_it_may():
 
 
 def test_it_takes_the_sine_before_if_it_must():
-    assert not takes_the_sine_for_every_slice(once)
+    assert not takes_the_sine_for_every_slice(materialize)
 
 
 def test_values_and_gradients_are_those_of_the_function():
     x = jnp.linspace(-1, 1, 20).reshape(5, 4)
     for of in (sum_of_slices, jax.grad(lambda of, x: sum_of_slices(of, x).sum(), argnums=1)):
-        np.testing.assert_allclose(of(once, x), of(directly, x), rtol=1e-6)
-    np.testing.assert_allclose(jax.vmap(lambda x: once(jnp.sin, x))(x), jnp.sin(x), rtol=1e-6)
+        np.testing.assert_allclose(of(materialize, x), of(directly, x), rtol=1e-6)
+    np.testing.assert_allclose(jax.vmap(lambda x: materialize(jnp.sin, x))(x), jnp.sin(x), rtol=1e-6)
