@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cnn_evolution.catalogue import list_models, model_info
+from cnn_evolution.models import list_models, model_info
 from cnn_evolution.recipes import cifar, imagenet
 from cnn_evolution.recipes.config import Recipe
 from cnn_evolution.recipes.mini import mini_recipes
