@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 import cnn_evolution as ce
-from cnn_evolution import layers
+from cnn_evolution import analysis, layers
 from tests.tiers import tiered
 
 
@@ -351,6 +351,11 @@ def test_auxiliary_classifiers_are_no_part_of_inference():
 def test_what_is_no_linen_module_is_refused(model, what):
     with pytest.raises(TypeError, match=f"model is {what}; expected a name .* or an instance of flax.linen.Module"):
         ce.cost(model, 224)
+
+
+def test_names_are_looked_up_before_an_analysis():
+    with pytest.raises(TypeError, match=r"model is of type str; expected an instance of flax\.linen\.Module"):
+        analysis.cost("resnet18", 224)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
