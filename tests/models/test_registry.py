@@ -347,6 +347,24 @@ def test_a_registered_network_is_trained_by_a_recipe_that_names_it(register):
     assert build_model(Recipe(model=ModelConfig(name="own", width=0.5)), 7) == Own(num_classes=7, width=0.5)
 
 
+@pytest.fixture
+def module(register, tmp_path, monkeypatch):
+    """The name of a module that registers `own`, as one finds it beside a command line."""
+    (tmp_path / "own_networks.py").write_text(
+        "import cnn_evolution as ce\n"
+        "build = ce.model_info('vgg11').build\n"
+        "ce.register(ce.ModelSpec(name='own', build=build, family='Own', year=2026))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "own_networks"
+    sys.modules.pop("own_networks", None)
+
+
+def test_a_module_that_registers_networks_goes_with_the_recipes_of_others(module):
+    recipes = named_recipes([module])
+    assert "resnet18" in recipes and ce.list_models("own") == ["own"]
+
+
 # ---- Registering
 
 
