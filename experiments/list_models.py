@@ -76,9 +76,8 @@ def selected(arguments: Arguments) -> list[ModelSpec]:
         and (arguments.max_macs is None or spec.macs <= 1e6 * arguments.max_macs)
     ]
     if not specs:
-        wanted = {
-            name: value for name, value in dataclasses.asdict(arguments).items() if value not in (None, False, ())
-        }
+        asked = dataclasses.asdict(arguments)
+        wanted = {name: value for name, value in asked.items() if value not in (None, False, ())}
         every = list_models()
         raise ValueError(f"no architecture has {wanted}; there are {len(every)}, from {every[0]} to {every[-1]}")
     return specs
