@@ -16,11 +16,11 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from cnn_evolution.analysis import Cost, cost, receptive_fields
+from cnn_evolution.analysis import Cost
 from cnn_evolution.analysis.formulas import C, H, W, stack
-from cnn_evolution.catalogue import list_models, model_info
 from cnn_evolution.history import published_error, published_errors
 from cnn_evolution.history.published_errors import ONE_CROP
+from cnn_evolution.models import cost, list_models, model_info, receptive_fields
 from experiments import command_line, cost_figures
 from experiments.lecture import lecture_numbers
 from experiments.tables import Table, print_table, save_table
@@ -139,7 +139,7 @@ def stage_table(report: Cost) -> Table:
 
 def stem_table(every: dict[str, Cost]) -> Table:
     """The cost of the way from 224 x 224 pixels to the first map of 28 x 28, against GoogLeNet's."""
-    base = every["googlenet"].until(28)
+    base = every["googlenet"].up_to_map_size(28)
 
     def memory(report: Cost) -> float:
         return sum(row.bytes for row in report.of_kind("conv", "max pool", "avg pool")) / MIB
@@ -147,7 +147,7 @@ def stem_table(every: dict[str, Cost]) -> Table:
     rows = []
     for name, report in every.items():
         if report.input_shape[1] == 224 and (28, 28) in report.maps:
-            stem = report.until(28)
+            stem = report.up_to_map_size(28)
             rows.append(
                 {
                     "network": name,

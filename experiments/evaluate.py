@@ -3,6 +3,7 @@
     python -m experiments.evaluate runs/mini-resnet18
     python -m experiments.evaluate runs/mini-resnet18 runs/mini-vgg11_bn --split train
     python -m experiments.evaluate runs/mini-resnet18 --checkpoint best --predictions resnet18.jsonl
+    python -m experiments.evaluate runs/my_network --import my_networks
 
 Every image of the split counts once. The result is appended to `results.jsonl` in the first run's directory. Published
 weights are evaluated by `experiments.evaluate_pretrained`; two files of predictions are compared by
@@ -21,10 +22,11 @@ from cnn_evolution.evaluation.results import Result, append_result, summary
 from cnn_evolution.recipes import evaluate_runs
 from experiments import command_line
 from experiments.evaluating import Storing
+from experiments.importing import Importing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Storing):
+class Arguments(Importing, Storing):
     """An evaluation.
 
     Attributes:

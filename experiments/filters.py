@@ -26,11 +26,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cnn_evolution.analysis.filters import chosen_maps, first_filters, stretched, tiled
-from cnn_evolution.catalogue import features
 from cnn_evolution.data import open_source
 from cnn_evolution.data.decoding import Encoded, open_pillow
 from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.pretrained import pretrained_classifier
+from cnn_evolution.models import features
 from cnn_evolution.pixels import normalise
 from cnn_evolution.pretrained.published import find_weights
 from cnn_evolution.recipes import load_run, mini_recipe, train

@@ -9,12 +9,11 @@ import functools
 from collections.abc import Callable
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
-from cnn_evolution.analysis.cost import Cost, Layer, cost
+from cnn_evolution.analysis import Cost, Layer
 from cnn_evolution.analysis.formulas import C, Formula, H, W, stack
-from cnn_evolution.analysis.receptive_field import receptive_fields
-from cnn_evolution.catalogue import model_info
 from cnn_evolution.files import table_rows
 from cnn_evolution.history import chart_entries, human, published_error, winners
+from cnn_evolution.models import cost, model_info, receptive_fields
 
 Value = str | float | tuple[float, ...]
 
@@ -115,7 +114,7 @@ def _vgg() -> Cost:
 
 def _stem(report: Cost) -> Cost:
     """From 224 x 224 pixels to the first map of 28 x 28."""
-    return report.until(28)
+    return report.up_to_map_size(28)
 
 
 def _stem_memory_googlenet() -> float:

@@ -4,6 +4,7 @@
     python -m experiments.list_models "resnet*" --year 2015
     python -m experiments.list_models --max-params 10 --max-macs 600     # millions
     python -m experiments.list_models --family VGG | cut -f 3,4
+    python -m experiments.list_models --import my_networks "my_*"
     python -m experiments.list_models --markdown > docs/architectures.md
 
 A terminal gets a table, anything else tab-separated lines. The top-5 error is the published one of the single network
@@ -19,6 +20,7 @@ from rich.console import Console
 from cnn_evolution import ModelSpec, list_models, model_info
 from cnn_evolution.history import published_error
 from experiments import command_line
+from experiments.importing import Importing
 from experiments.tables import Table, as_markdown, print_table
 
 NOTE = (
@@ -29,7 +31,7 @@ NOTE = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments:
+class Arguments(Importing):
     """Which architectures.
 
     Attributes:
@@ -74,7 +76,8 @@ def selected(arguments: Arguments) -> list[ModelSpec]:
         and (arguments.max_macs is None or spec.macs <= 1e6 * arguments.max_macs)
     ]
     if not specs:
-        wanted = {name: value for name, value in dataclasses.asdict(arguments).items() if value not in (None, False)}
+        asked = dataclasses.asdict(arguments)
+        wanted = {name: value for name, value in asked.items() if value not in (None, False, ())}
         every = list_models()
         raise ValueError(f"no architecture has {wanted}; there are {len(every)}, from {every[0]} to {every[-1]}")
     return specs

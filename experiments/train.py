@@ -6,6 +6,7 @@
     python -m experiments.train resnet50 --model.pretrained torchvision --data.dataset imagefolder --data-dir photos
     python -m experiments.train mini-resnet18 --optimizer adamw --optimizer.weight-decay 0.05
     python -m experiments.train --import my_recipes my_resnet
+    python -m experiments.train --import my_networks mini-resnet18 --model.name my_network
     python -m experiments.train resnet50 --data-dir /data/tensorflow_datasets --dry-run
 
 The first word names a recipe: a network's published one, for ImageNet (or CIFAR-10, if it was made for that), or, with
@@ -13,7 +14,8 @@ The first word names a recipe: a network's published one, for ImageNet (or CIFAR
 every field. Started again with the same arguments, a run continues from its last checkpoint.
 
 `--optimizer` takes another update rule, sgd, rmsprop or adamw, with its own defaults. `--import` imports a module of
-yours; each of its variables that is a `Recipe` can be trained by its name.
+yours: each of its variables that is a `Recipe` can be trained by its name, and a network that it registers
+(`ce.register`) by any recipe, with `--model.name`.
 
 `--dry-run` checks everything, from the recipe's fields to the first images of both splits and the newest checkpoint,
 and prints steps, cost and memory; it writes nothing.

@@ -108,7 +108,7 @@ class Cost:
         """The rows of some kinds."""
         return tuple(layer for layer in self.layers if layer.kind in kinds)
 
-    def upto(self, endpoint: str) -> "Cost":
+    def up_to_endpoint(self, endpoint: str) -> "Cost":
         """The cost of everything that a named feature map depends on.
 
         Raises:
@@ -118,7 +118,7 @@ class Cost:
             raise ValueError(f"{self.name} has no endpoint {endpoint!r}; it has {', '.join(self.endpoints) or 'none'}")
         return self._part(self.endpoints[endpoint])
 
-    def until(self, map_size: int | tuple[int, int]) -> "Cost":
+    def up_to_map_size(self, map_size: int | tuple[int, int]) -> "Cost":
         """The cost of everything that the first map of this height and width depends on.
 
         Raises:
@@ -146,8 +146,8 @@ class Cost:
 
 
 def cost(
-    model: str | nn.Module,
-    input_size: int | tuple[int, int] | None = None,
+    model: nn.Module,
+    input_size: int | tuple[int, int],
     *,
     batch_size: int = 1,
     channels: int = 3,
@@ -156,15 +156,15 @@ def cost(
     """Counts what a network costs without running it or allocating anything.
 
     Args:
-      model: A name in the catalogue, or any Linen module that maps images to arrays.
-      input_size: H and W of the images in pixels; one number for both; None for the published size.
+      model: Any Linen module that maps images to arrays.
+      input_size: H and W of the images in pixels; one number for both.
       batch_size: Number of images.
       channels: Channels of the images.
       **call: Further keyword arguments of the module's call, for example `train=False`.
 
     Raises:
-      TypeError: `model` is neither a name nor a Linen module.
-      ValueError: There is no such name, or the network cannot take such images.
+      TypeError: `model` is no Linen module.
+      ValueError: The network cannot take such images.
     """
     return bill(trace(model, input_size, batch_size=batch_size, channels=channels, **call))
 

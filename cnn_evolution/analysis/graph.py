@@ -17,7 +17,6 @@ from flax import traverse_util
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from cnn_evolution import layers
-from cnn_evolution.catalogue import create_model, model_info
 
 # Primitives that only call a function; the parameter that holds it.
 CALLS = {
@@ -80,8 +79,8 @@ class Graph:
 
 
 def trace(
-    model: str | nn.Module,
-    input_size: int | tuple[int, int] | None = None,
+    model: nn.Module,
+    input_size: int | tuple[int, int],
     *,
     batch_size: int = 1,
     channels: int = 3,
@@ -90,26 +89,32 @@ def trace(
     """Traces a network on images of shape (batch_size, H, W, channels).
 
     Args:
-      model: A name in the catalogue, or any Linen module that maps images to arrays.
-      input_size: H and W of the images in pixels; one number for both; None for the published size.
+      model: Any Linen module that maps images to arrays.
+      input_size: H and W of the images in pixels; one number for both.
       batch_size: Number of images.
       channels: Channels of the images.
       **call: Further keyword arguments of the module's call, for example `train=False`.
 
     Raises:
-      TypeError: `model` is neither a name nor a Linen module.
-      ValueError: There is no such name, or the network cannot take such images.
+      TypeError: `model` is no Linen module.
+      ValueError: The network cannot take such images.
     """
-    name, module, size = _resolve(model, input_size)
+    if not isinstance(model, nn.Module):
+        what = model.__name__ + ", a class" if isinstance(model, type) else f"of type {type(model).__name__}"
+        raise TypeError(f"model is {what}; expected an instance of flax.linen.Module")
+    size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+    if min(size) < 1:
+        raise ValueError(f"input_size is {input_size}; expected at least 1 pixel")
+    name = model.name or type(model).__name__
     images = jax.ShapeDtypeStruct((batch_size, *size, channels), jnp.float32)
     tracing = _Trace(name)
     # Parameters are made while the network is traced, not before: half the time, and the same operations.
     endpoint_names: list[str] = []
 
     def run(key: jax.Array, images: jax.Array) -> tuple[Any, ...]:
-        output, state = module.apply({}, images, rngs={"params": key}, mutable=True, **call)
-        endpoint_names.extend(_flat(state.get("endpoints", {})))
-        return output, _flat(state.get("params", {})), _flat(state.get("endpoints", {}))
+        output, state = model.apply({}, images, rngs={"params": key}, mutable=True, **call)
+        endpoint_names.extend(flat(state.get("endpoints", {})))
+        return output, flat(state.get("params", {})), flat(state.get("endpoints", {}))
 
     key = jax.eval_shape(lambda: jax.random.key(0))
     with (
@@ -138,25 +143,6 @@ def trace(
     )
 
 
-def _resolve(model: Any, input_size: int | tuple[int, int] | None) -> tuple[str, nn.Module, tuple[int, int]]:
-    if not isinstance(model, str | nn.Module):
-        what = model.__name__ + ", a class" if isinstance(model, type) else f"of type {type(model).__name__}"
-        raise TypeError(f"model is {what}; expected a name from list_models() or an instance of flax.linen.Module")
-    if isinstance(model, str):
-        spec = model_info(model)
-        input_size = spec.input_size if input_size is None else input_size
-        smaller = input_size if isinstance(input_size, int) else min(input_size)
-        name, module = model, create_model(model, input_size=smaller)
-    else:
-        name, module = model.name or type(model).__name__, model
-    if input_size is None:
-        raise ValueError(f"input_size is missing; {name} is not from the catalogue, which knows published sizes")
-    size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
-    if min(size) < 1:
-        raise ValueError(f"input_size is {input_size}; expected at least 1 pixel")
-    return name, module, (size[0], size[1])
-
-
 @contextlib.contextmanager
 def _refusal(name: str, shape: tuple[int, ...]) -> Iterator[None]:
     try:
@@ -172,7 +158,7 @@ def _with_zero_kernels(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
     return call(*args, **kwargs)
 
 
-def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+def flat(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Leaves of nested dictionaries by path; what else a leaf consists of is numbered."""
     flat: dict[str, Any] = {}
     for path, leaf in traverse_util.flatten_dict(dict(tree), sep="/").items():

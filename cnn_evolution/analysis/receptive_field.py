@@ -79,21 +79,29 @@ class Span:
 
 
 def receptive_fields(
-    model: str | nn.Module, input_size: int | tuple[int, int] | None = None, *, channels: int = 3, **call: Any
+    model: nn.Module, input_size: int | tuple[int, int], *, channels: int = 3, **call: Any
 ) -> dict[str, ReceptiveField]:
     """The receptive field of every endpoint, in the order in which endpoints are computed.
 
     Args:
-      model: A name in the catalogue, or any Linen module that stores maps in the collection "endpoints".
+      model: Any Linen module that stores maps in the collection "endpoints".
       input_size: H and W of the images in pixels; only what comes after a global pool depends on it.
       channels: Channels of the images.
       **call: Further keyword arguments of the module's call, for example `train=False`.
 
     Raises:
-      TypeError: `model` is neither a name nor a Linen module.
+      TypeError: `model` is no Linen module.
       ValueError: The network cannot take such images, or does something whose receptive field is not known.
     """
-    graph = trace(model, input_size, channels=channels, **call)
+    return fields(trace(model, input_size, channels=channels, **call))
+
+
+def fields(graph: Graph) -> dict[str, ReceptiveField]:
+    """The same of a traced network, for those endpoints that depend on the images.
+
+    Raises:
+      ValueError: The network does something whose receptive field is not known.
+    """
     spans = {graph.image: (Span(1), Span(2))}
     for op in graph.operations:
         if any(value in spans for value in op.inputs):

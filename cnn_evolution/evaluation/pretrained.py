@@ -3,9 +3,9 @@
 import dataclasses
 from pathlib import Path
 
-from cnn_evolution.catalogue import create_model
 from cnn_evolution.data import CenterCrop
 from cnn_evolution.evaluation.classifier import Classifier
+from cnn_evolution.models import create_model
 from cnn_evolution.pixels import Pixels
 from cnn_evolution.pretrained.published import PretrainedWeights, load_pretrained
 

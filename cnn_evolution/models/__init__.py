@@ -3,8 +3,23 @@
 import importlib
 
 from cnn_evolution.files import table_rows
+from cnn_evolution.models.maps import features
+from cnn_evolution.models.named import cost, feature_info, receptive_fields
+from cnn_evolution.models.registry import create_model, list_models, model_info, register
+from cnn_evolution.models.spec import ModelSpec
 from cnn_evolution.pixels import NORMALISATIONS
-from cnn_evolution.spec import ModelSpec
+
+__all__ = [
+    "ModelSpec",
+    "cost",
+    "create_model",
+    "feature_info",
+    "features",
+    "list_models",
+    "model_info",
+    "receptive_fields",
+    "register",
+]
 
 
 def _spec(row: dict[str, str]) -> ModelSpec:
@@ -29,5 +44,5 @@ def _spec(row: dict[str, str]) -> ModelSpec:
     )
 
 
-MODELS = {row["name"]: _spec(row) for row in table_rows(__name__, "catalogue.csv")}
-"""The catalogue in order of history."""
+for _row in table_rows(__name__, "catalogue.csv"):
+    register(_spec(_row))

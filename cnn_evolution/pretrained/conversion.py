@@ -17,7 +17,7 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from cnn_evolution.catalogue import create_model, model_info
+from cnn_evolution.models import create_model, model_info
 from cnn_evolution.pretrained.names import Names, translate
 from cnn_evolution.pretrained.shapes import LEAVES, Layout, layout
 from cnn_evolution.pretrained.tables import names_of
@@ -146,10 +146,10 @@ def correspondence(name: str, source: str, **options: Any) -> list[Leaf]:
 
 
 def _names(name: str, source: str) -> Names:
-    module = model_info(name).module
-    tables = names_of(module)
+    spec = model_info(name)
+    tables = {**names_of(spec.module), **(spec.names or {})}
     if source not in tables:
-        raise ValueError(f"no names of {name} in {source!r}; {module} has tables for {', '.join(tables) or 'no zoo'}")
+        raise ValueError(f"no names of {name} in {source!r}; it has tables for {', '.join(tables) or 'no zoo'}")
     return tables[source]
 
 

@@ -26,8 +26,8 @@ import numpy as np
 from flax import traverse_util
 from jax import Array
 
-from cnn_evolution.catalogue import create_model, model_info
 from cnn_evolution.files import table_rows
+from cnn_evolution.models import create_model, model_info
 from cnn_evolution.pretrained.conversion import correspondence, from_torch
 from cnn_evolution.pretrained.download import HashKind, default_weights_dir, download
 from cnn_evolution.pretrained.files import SUFFIXES, load_state_dict

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
-from cnn_evolution.catalogue import create_model, model_info
 from cnn_evolution.data import (
     CenterCrop,
     FixedScaleCrop,
@@ -18,6 +17,7 @@ from cnn_evolution.data import (
     TrainingCrop,
     open_source,
 )
+from cnn_evolution.models import create_model, model_info
 from cnn_evolution.pixels import Pixels
 from cnn_evolution.pretrained.published import find_weights, load_pretrained, parse_pretrained
 from cnn_evolution.recipes.config import AugmentConfig, Recipe, to_dict

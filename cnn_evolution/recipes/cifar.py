@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from cnn_evolution.catalogue import list_models
 from cnn_evolution.recipes.config import AugmentConfig, DataConfig, ScheduleConfig, Sgd
 from cnn_evolution.recipes.imagenet import RESNET
 
@@ -33,6 +32,6 @@ _CIFAR_WIDE_RESNET = replace(
 
 BY_MODULE = {"cifar_resnet": _CIFAR_RESNET}
 BY_NAME = {
-    **dict.fromkeys(list_models("cifar_resnet110*"), _CIFAR_RESNET_110),
+    **dict.fromkeys(("cifar_resnet110", "cifar_resnet110_option_b"), _CIFAR_RESNET_110),
     "wrn_28_10": _CIFAR_WIDE_RESNET,
 }

@@ -12,7 +12,6 @@ published, NASNet and PNASNet not.
 
 from dataclasses import replace
 
-from cnn_evolution.catalogue import list_models
 from cnn_evolution.recipes.config import (
     AdamW,
     AugmentConfig,
@@ -306,7 +305,7 @@ BY_MODULE = {
     "convnext": _CONVNEXT,
 }
 BY_NAME = {
-    **dict.fromkeys(list_models("vgg*_bn"), _VGG_BN),
+    **dict.fromkeys(("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"), _VGG_BN),
     "googlenet_bn": _GOOGLENET_BN,
     "densenet161": _DENSENET_161,
 }

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cnn_evolution.catalogue import list_models, model_info
+from cnn_evolution.models import list_models, model_info
 from cnn_evolution.recipes import cifar, imagenet
 from cnn_evolution.recipes.config import Recipe
 from cnn_evolution.recipes.mini import mini_recipes
@@ -47,15 +47,21 @@ def named_recipes(modules: Sequence[str] = ()) -> dict[str, Recipe]:
     That is the network's, with "mini-" in front for the embedded data set, or, for a recipe that one of `modules`
     defines, the name of its variable.
 
+    Modules may register networks besides, or instead, for the recipes of others.
+
     Raises:
       ModuleNotFoundError: There is no such module.
-      ValueError: It defines no recipe, or one by a name that is taken.
+      ValueError: It defines no recipe and registers no network, or defines a recipe by a name that is taken.
     """
     recipes = published_recipes() | {f"mini-{name}": recipe for name, recipe in mini_recipes().items()}
     for module in modules:
+        networks = list_models()
         found = {name: one for name, one in vars(importlib.import_module(module)).items() if isinstance(one, Recipe)}
-        if not found:
-            raise ValueError(f"the module {module!r} defines no recipe; expected a variable that is a Recipe")
+        if not found and networks == list_models():
+            raise ValueError(
+                f"the module {module!r} defines no recipe and registers no network; expected a variable that is a "
+                "Recipe, or a call of cnn_evolution.register"
+            )
         if taken := sorted(recipes.keys() & found.keys()):
             raise ValueError(f"the module {module!r} defines a recipe {taken[0]!r}, which there is already; rename it")
         recipes |= found

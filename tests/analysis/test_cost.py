@@ -9,8 +9,7 @@ import pytest
 from jax import lax
 
 import cnn_evolution as ce
-from cnn_evolution import layers
-from cnn_evolution.models import MODELS
+from cnn_evolution import analysis, layers
 from tests.tiers import tiered
 
 
@@ -25,7 +24,7 @@ def network(run):
     return Network()
 
 
-@pytest.mark.parametrize("name", tiered(MODELS))
+@pytest.mark.parametrize("name", tiered(ce.list_models()))
 def test_every_network_of_the_catalogue_costs_what_its_entry_says(name):
     spec, report = ce.model_info(name), ce.cost(name)
     assert (report.params, report.macs) == (spec.params, spec.macs)
@@ -183,17 +182,18 @@ def test_inception_blocks_cost_what_the_table_of_layers_says():
 
 def test_a_prefix_ends_at_an_endpoint_or_at_the_first_map_of_a_size():
     report = ce.cost("googlenet")
-    assert report.upto("pool2") == report.until(28) == report.until((28, 28))
-    assert [row.name for row in report.until(28).layers] == ["conv1", "pool1", "conv2_reduce", "conv2", "pool2"]
-    assert report.upto("pre_logits").params == report.params - 1024 * 1000 - 1000
+    assert report.up_to_endpoint("pool2") == report.up_to_map_size(28) == report.up_to_map_size((28, 28))
+    names = [row.name for row in report.up_to_map_size(28).layers]
+    assert names == ["conv1", "pool1", "conv2_reduce", "conv2", "pool2"]
+    assert report.up_to_endpoint("pre_logits").params == report.params - 1024 * 1000 - 1000
 
 
 def test_unknown_endpoints_and_map_sizes_are_named_with_what_there_is():
     report = ce.cost("resnet18")
     with pytest.raises(ValueError, match=r"resnet18 has no endpoint 'stage5'; it has stem, stage1, .*pre_logits"):
-        report.upto("stage5")
+        report.up_to_endpoint("stage5")
     with pytest.raises(ValueError, match="resnet18 has no map of 27x27; it has 112x112, 56x56, 28x28, 14x14, 7x7"):
-        report.until(27)
+        report.up_to_map_size(27)
 
 
 # ---- Networks that were not written here
@@ -353,13 +353,18 @@ def test_what_is_no_linen_module_is_refused(model, what):
         ce.cost(model, 224)
 
 
+def test_names_are_looked_up_before_an_analysis():
+    with pytest.raises(TypeError, match=r"model is of type str; expected an instance of flax\.linen\.Module"):
+        analysis.cost("resnet18", 224)
+
+
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match=r"no model 'resnet5'; did you mean .*resnet50"):
         ce.cost("resnet5")
 
 
 def test_a_module_needs_an_input_size():
-    with pytest.raises(ValueError, match="input_size is missing; ResNet is not from the catalogue"):
+    with pytest.raises(ValueError, match="input_size is missing; ResNet is a module"):
         ce.cost(ce.create_model("resnet18"))
 
 

@@ -107,7 +107,7 @@ def test_every_endpoint_has_a_receptive_field():
     ],
 )
 def test_published_receptive_fields_are_found(name, endpoint, size, stride):
-    field = receptive_fields(name)[endpoint]
+    field = ce.receptive_fields(name)[endpoint]
     assert (field.size, field.stride, field.fixed) == ((size, size), (stride, stride), None)
 
 

@@ -230,6 +230,31 @@ def test_a_recipe_of_ones_own_is_trained_by_its_name_and_resumed_and_evaluated(t
     assert f"top-1 error {result.top1_error:.2f}%" in run("evaluate", tmp_path / "run")  # without the module
 
 
+@exhaustive
+def test_a_network_of_ones_own_is_listed_trained_and_evaluated_like_ours(tmp_path):
+    (tmp_path / "my_networks.py").write_text(
+        "import flax.linen as nn\n"
+        "import cnn_evolution as ce\n"
+        "class Mine(nn.Module):\n"
+        "    num_classes: int = 10\n"
+        "    @nn.compact\n"
+        "    def __call__(self, images, *, train=False):\n"
+        "        x = nn.relu(nn.Conv(8, (3, 3), (4, 4), name='conv')(images))\n"
+        "        return nn.Dense(self.num_classes, name='fc')(x.mean((1, 2)))\n"
+        "ce.register(ce.ModelSpec(name='mine', build=Mine, family='Mine', year=2026))\n"
+    )
+    home = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    listed = run("list_models", "--import", "my_networks", "mine", environment=home)
+    assert listed.splitlines()[-1].split("\t")[:6] == ["2026", "Mine", "mine", "314", "677456", "224"]
+    small = ("--model.name", "mine", "--data.dataset", "mini_ilsvrc/tiny", "--epochs", 0.3)
+    directory = tmp_path / "run"
+    arguments = ("--import", "my_networks", "mini-resnet18", "--model.width", 1, *small, "--run-dir", directory)
+    _, _, errors = run("train", *arguments, environment=home).splitlines()[-1].partition(": ")
+    assert f"mine: {errors}" in run("evaluate", directory, "--import", "my_networks", environment=home)
+    assert "no model 'mine'" in run("evaluate", directory, code=2)
+    assert "not_there" in run("list_models", "--import", "not_there", code=2)
+
+
 @pytest.mark.parametrize(
     ("number", "code", "workers"),
     [

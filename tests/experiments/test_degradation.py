@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import cnn_evolution as ce
-from cnn_evolution.models import MODELS
+from cnn_evolution.models import registry
 from cnn_evolution.recipes import Sgd
 from experiments import degradation as command
 from tests.experiments.trainings import rows_of, sweep, training
@@ -203,8 +203,9 @@ def small(monkeypatch):
     monkeypatch.setattr(command, "RESIDUAL", (2, 8))
     monkeypatch.setattr(command, "DEPTH", (2, 8, 14))
     for name in ("vgg11", "vgg11_bn"):
-        build = functools.partial(MODELS[name].build, depths=(1, 0, 0, 0, 0))
-        monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], build=build))
+        spec = ce.model_info(name)
+        build = functools.partial(spec.build, depths=(1, 0, 0, 0, 0))
+        monkeypatch.setitem(registry._SPECS, name, dataclasses.replace(spec, build=build))
 
 
 def trained_when(directory):

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from cnn_evolution import list_models, model_info
+from cnn_evolution.models import registry
 from experiments import list_models as command
 from experiments.tables import print_table
 
@@ -45,6 +46,19 @@ def test_a_budget_selects(monkeypatch, capsys):
 def test_no_such_architecture_is_an_error_that_names_what_was_asked(monkeypatch, capsys, arguments):
     with pytest.raises(ValueError, match=f"{arguments[-1].replace('*', '.')}.*from alexnet to"):
         lines(monkeypatch, capsys, *arguments)
+
+
+def test_what_an_imported_module_registers_is_listed(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(registry, "_SPECS", dict(registry._SPECS))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "listed_networks.py").write_text(
+        "import cnn_evolution as ce\n"
+        "build = ce.model_info('cifar_resnet20').build\n"
+        "ce.register(ce.ModelSpec(name='own', build=build, family='Own', year=2026, input_size=32))\n"
+    )
+    _, row = lines(monkeypatch, capsys, "--import", "listed_networks", "own")
+    spec = model_info("cifar_resnet20")
+    assert row == ["2026", "Own", "own", str(spec.params), str(spec.macs), "32", "", ""]
 
 
 def test_unknown_family_is_an_error_that_names_the_families(monkeypatch, capsys):

@@ -13,7 +13,7 @@ from jax.extend.core import Literal
 
 import cnn_evolution as ce
 from cnn_evolution import layers
-from cnn_evolution.models import MODELS, mobilenet_v3
+from cnn_evolution.models import mobilenet_v3
 from cnn_evolution.models.mobilenet_v2 import Stage
 from tests.tiers import WAITED_FOR, exhaustive, tiered
 
@@ -126,7 +126,7 @@ NUMBERS = {
 }
 
 # The scope puts all tests of a network next to each other, so that they share its traces.
-every_model = pytest.mark.parametrize("name", tiered(MODELS), scope="module")
+every_model = pytest.mark.parametrize("name", tiered(ce.list_models()), scope="module")
 
 
 def smallest(name: str) -> tuple[nn.Module, int]:
@@ -136,7 +136,7 @@ def smallest(name: str) -> tuple[nn.Module, int]:
 
 
 def test_numbers_are_checked_for_every_model():
-    assert set(NUMBERS) == set(MODELS)
+    assert set(NUMBERS) == set(ce.list_models())
 
 
 @every_model
@@ -253,7 +253,7 @@ def on_images(model: nn.Module, variables: dict, images: jax.ShapeDtypeStruct) -
     return {path: x in computed for path, x in traverse_util.flatten_dict(gradients, sep="/").items()}
 
 
-@pytest.mark.parametrize("name", tiered(MODELS, ("alexnet", "se_resnet18")), scope="module")
+@pytest.mark.parametrize("name", tiered(ce.list_models(), ("alexnet", "se_resnet18")), scope="module")
 def test_the_image_reaches_the_gradient_of_every_parameter(name, trace):
     seen = trace(*smallest(name))
     images = jax.ShapeDtypeStruct((2, seen.size, seen.size, 3), jnp.float32)

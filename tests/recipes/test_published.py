@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from cnn_evolution.catalogue import list_models, model_info
 from cnn_evolution.data import CenterCrop
+from cnn_evolution.models import list_models, model_info
 from cnn_evolution.recipes import published_recipe, published_recipes
 from cnn_evolution.recipes.build import build_model, crop_of
 from cnn_evolution.recipes.optimizer import make_schedule, update_rule
