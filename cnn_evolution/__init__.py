@@ -2,7 +2,7 @@
 
 from cnn_evolution.analysis import Cost, cost
 from cnn_evolution.catalogue import create_model, features, list_models, model_info
-from cnn_evolution.pretrained import from_torch, load_pretrained, pretrained_weights, to_torch
+from cnn_evolution.pretrained import from_torch, load, pretrained_weights, to_torch
 from cnn_evolution.spec import ModelSpec
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "features",
     "from_torch",
     "list_models",
-    "load_pretrained",
+    "load",
     "model_info",
     "pretrained_weights",
     "to_torch",
