@@ -24,7 +24,6 @@ from cnn_evolution.pretrained.conversion import (
     shapes,
     stated_source,
 )
-from cnn_evolution.pretrained.download import default_weights_dir, download
 from cnn_evolution.pretrained.files import load_state_dict
 from cnn_evolution.pretrained.network import Pretrained
 from cnn_evolution.pretrained.published import PublishedWeights, find_weights, weights_of_file
@@ -115,6 +114,9 @@ def load(
 
 
 def _downloaded(weights: PublishedWeights, cache_dir: Path | str | None) -> Path:
+    # Importing Python's HTTP client takes longer than all of this package.
+    from cnn_evolution.pretrained.download import default_weights_dir, download
+
     root = default_weights_dir() if cache_dir is None else Path(cache_dir).expanduser()
     return download(weights.url, kind=weights.hash_kind, digest=weights.hash, directory=root / weights.source)
 

@@ -20,9 +20,9 @@ from typing import Literal, NamedTuple, cast
 
 from cnn_evolution.catalogue import model_info
 from cnn_evolution.files import table_rows
-from cnn_evolution.pretrained.download import HashKind
 from cnn_evolution.pretrained.files import SUFFIXES
 
+HashKind = Literal["sha256", "sha1"]
 SOURCES = ("torchvision", "timm", "pytorchcv")
 
 
