@@ -65,6 +65,7 @@ print(*ce.to_torch("resnet18", variables, width=0.125))
     assert sources == "torchvision torchvision" and "fc.weight" in tensors.split()
 
 
+NETWORK = "ce.pretrained.Pretrained(model=None, variables=None, pixels=None, crop=None, classes=())"
 MISSING = {
     "import cnn_evolution.data": r"cnn_evolution.data needs simplejpeg, which is not installed: pip install simplejpeg",
     "import cnn_evolution.training": "which is not installed: pip install ",
@@ -73,7 +74,7 @@ MISSING = {
     "import cnn_evolution.evaluation.intervals": "which is not installed: pip install ",
     "ce.load(path='.')": "loading a run needs ",
     "ce.pretrained.save_state_dict('w.safetensors', {'a': jnp.ones(1)})": "needs safetensors, which is not installed",
-    "ce.pretrained.network._opened(b'')": "reading images needs pillow, which is not installed: pip install pillow",
+    f"{NETWORK}.preprocess(b'')": "reading images needs pillow, which is not installed: pip install pillow",
 }
 
 

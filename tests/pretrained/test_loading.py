@@ -16,9 +16,9 @@ import cnn_evolution as ce
 from cnn_evolution import layers
 from cnn_evolution.data import CenterCrop
 from cnn_evolution.pixels import Pixels
-from cnn_evolution.pretrained import load_state_dict, loading, published, save_state_dict
+from cnn_evolution.pretrained import conversion, load_state_dict, loading, published, save_state_dict
 from cnn_evolution.pretrained.classes import classes_of
-from cnn_evolution.pretrained.conversion import ANY_CLASSES, correspondence
+from cnn_evolution.pretrained.conversion import ANY_CLASSES, correspondence, default_source
 from cnn_evolution.pretrained.published import find_weights
 from cnn_evolution.recipes import DataConfig, ModelConfig, Recipe, load_classifier, train
 from tests.tiers import WAITED_FOR, exhaustive
@@ -353,3 +353,19 @@ def test_a_run_takes_no_options_and_no_source(run_dir):
 def test_a_directory_without_a_run_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no run"):
         ce.load(path=tmp_path)
+
+
+def test_state_dicts_have_the_names_of_the_same_zoo_as_what_is_loaded_where_none_is_named(state_dict):
+    variables = ce.from_torch("se_resnet18", state_dict)
+    assert ce.to_torch("se_resnet18", variables).keys() == state_dict.keys()
+    assert {default_source(name) for name, _ in PUBLISHED} == set(published.SOURCES)
+    assert all(default_source(name) == find_weights(name).source for name, _ in PUBLISHED)
+    assert default_source("googlenet") == "torchvision"  # which publishes no weights of it, but has names
+
+
+def test_a_network_that_no_zoo_has_needs_names(state_dict, path, monkeypatch):
+    monkeypatch.setattr(conversion, "zoos_of", lambda name: {})
+    with pytest.raises(ValueError, match="no zoo has googlenet, so there are no names to convert its weights by"):
+        ce.from_torch("googlenet", state_dict)
+    with pytest.raises(ValueError, match="give the source: none, since no zoo has googlenet"):
+        ce.load("googlenet", path=path)
