@@ -3,14 +3,16 @@
     python -m experiments.evaluate_pretrained --data-dir /data/tensorflow_datasets             # the whole history
     python -m experiments.evaluate_pretrained "resnet*" --tag IMAGENET1K_V1 --data-dir /data/tensorflow_datasets
     python -m experiments.evaluate_pretrained wrn_28_10 --dataset cifar10 --split test
-    python -m experiments.evaluate_pretrained vgg16 --path vgg16.safetensors
+    python -m experiments.evaluate_pretrained vgg16 --path vgg16.safetensors --source torchvision
 
-Images are resized, cropped and normalised as the weights were made for. Networks whose weights have another number of
-classes than the data set are left out. Results are appended to `results.jsonl`; what it holds is not measured again.
+Images are resized, cropped and normalised as the weights were made for. Labels follow the names of the data set's
+classes, or their WordNet ids; networks whose weights have other classes are left out. Results are appended to
+`results.jsonl`; what it holds is not measured again.
 """
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import tyro
@@ -18,9 +20,10 @@ import tyro
 from cnn_evolution import list_models
 from cnn_evolution.data import ImageSource, open_source
 from cnn_evolution.evaluation.errors import Answered
-from cnn_evolution.evaluation.pretrained import pretrained_classifier
+from cnn_evolution.evaluation.pretrained import labelled_by, pretrained_classifier
 from cnn_evolution.evaluation.results import Result, append_result, measure, read_results
-from cnn_evolution.pretrained.published import PretrainedWeights, find_weights, pretrained_weights
+from cnn_evolution.pretrained.conversion import stated_source
+from cnn_evolution.pretrained.published import PublishedWeights, find_weights, pretrained_weights
 from experiments import command_line
 from experiments.evaluating import Storing
 
@@ -31,10 +34,10 @@ class Arguments(Storing):
 
     Attributes:
       pattern: A name in the catalogue, or a shell pattern of names, such as "resnet*".
-      source: Only the weights of this zoo: torchvision, timm or pytorchcv.
+      source: Only the weights of this zoo: torchvision, timm or pytorchcv; a file needs it.
       tag: Only weights with this tag; None for the first of every network.
       path: A file of the weights, of one network, instead of a download.
-      dataset: Name of a data set, as for `experiments.train`; its classes must be those of the weights, in their order.
+      dataset: Name of a data set, as for `experiments.train`; its classes must be among those of the weights.
       split: Its split.
       output_dir: Gets results.jsonl.
     """
@@ -55,19 +58,35 @@ def main() -> None:
     for option in ("path", "predictions"):
         if getattr(arguments, option) is not None and len(chosen) > 1:
             raise ValueError(f"--{option} is the file of one network, but {arguments.pattern!r} names {len(chosen)}")
+    if arguments.path is not None:
+        stated_source(chosen[0].model, arguments.path, arguments.source)
     source = open_source(arguments.dataset, arguments.split, data_dir=arguments.data_dir)
-    fitting = [weights for weights in chosen if weights.num_classes == source.num_classes]
-    if not fitting:
+    sources = labelled(source, dict.fromkeys(weights.dataset for weights in chosen))
+    for weights in chosen:
+        if weights.dataset in sources:
+            print(line(weights, measured(weights, sources[weights.dataset], arguments)), flush=True)
+
+
+def labelled(source: ImageSource, datasets: Iterable[str]) -> dict[str, ImageSource]:
+    """The split with the labels of each data set that weights were made for and whose classes it has.
+
+    Raises:
+      ValueError: It has the classes of none.
+    """
+    found, refused = {}, []
+    for dataset in datasets:
+        try:
+            found[dataset] = labelled_by(dataset, source)
+        except ValueError as error:
+            refused.append(str(error))
+    if not found:
         raise ValueError(
-            f"{source.name} has {source.num_classes} classes, but these weights have "
-            f"{' or '.join(sorted({str(weights.num_classes) for weights in chosen}))}; to train them on other classes, "
-            "give experiments.train --model.pretrained"
+            f"{'; '.join(refused)}. To train these weights on other classes, give experiments.train --model.pretrained"
         )
-    for weights in fitting:
-        print(line(weights, measured(weights, source, arguments)), flush=True)
+    return found
 
 
-def choose(arguments: Arguments) -> list[PretrainedWeights]:
+def choose(arguments: Arguments) -> list[PublishedWeights]:
     """The weights that the command line names, in order of history, one of each network."""
     names = list_models(arguments.pattern)
     known = {weights.model for weights in pretrained_weights(source=arguments.source, tag=arguments.tag)}
@@ -79,7 +98,7 @@ def choose(arguments: Arguments) -> list[PretrainedWeights]:
     return chosen
 
 
-def measured(weights: PretrainedWeights, source: ImageSource, arguments: Arguments) -> Result:
+def measured(weights: PublishedWeights, source: ImageSource, arguments: Arguments) -> Result:
     """The errors of a network, unless they were measured before."""
     of = {"pretrained": json.loads(json.dumps(dataclasses.asdict(weights))), "path": None}
     for kept in reversed(read_results(arguments.output_dir)) if not (arguments.path or arguments.predictions) else ():
@@ -89,16 +108,16 @@ def measured(weights: PretrainedWeights, source: ImageSource, arguments: Argumen
 
 
 def evaluated(
-    weights: PretrainedWeights, source: ImageSource, arguments: Arguments, answered: Answered | None
+    weights: PublishedWeights, source: ImageSource, arguments: Arguments, answered: Answered | None
 ) -> Result:
     """The errors of a network, once they are in `results.jsonl`."""
-    network = pretrained_classifier(weights, path=arguments.path)
+    network = pretrained_classifier(weights.model, source=weights.source, tag=weights.tag, path=arguments.path)
     result = measure([network], source, network.config, answered=answered, **arguments.reading())
     append_result(arguments.output_dir, result)
     return result
 
 
-def line(weights: PretrainedWeights, result: Result) -> str:
+def line(weights: PublishedWeights, result: Result) -> str:
     """What was measured, and what is published."""
     published = [f"{error:.2f}%" if error is not None else "none" for error in (weights.top1_error, weights.top5_error)]
     return (

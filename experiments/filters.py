@@ -32,7 +32,6 @@ from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.pretrained import pretrained_classifier
 from cnn_evolution.models import features
 from cnn_evolution.pixels import normalise
-from cnn_evolution.pretrained.published import find_weights
 from cnn_evolution.recipes import load_run, mini_recipe, train
 from cnn_evolution.training.fit import as_classifier, initial_state
 from experiments import command_line
@@ -51,7 +50,7 @@ class Arguments(Compiling):
       run: Directory of a trained run, whose newest checkpoint is read.
       weights: File of PyTorch's weights (.safetensors, .npz, or .pth where torch is installed).
       pretrained: Take a zoo's weights, downloaded on first use.
-      source: The zoo; None for the first that has weights of this network.
+      source: The zoo; None for the first that has weights of this network. A file needs it.
       show: "weights", or "change": what training added to the weights that it started from; None for the change after a
         short training and for the weights otherwise.
       epochs: Passes over the embedded data set, where there are no weights.
@@ -132,8 +131,8 @@ def trained_network(arguments: Arguments) -> Network:
         origin = f"trained on {task.train.name} ({arguments.run.name})"
         return Network(as_classifier(task, state, {}), origin, initial_state(task).variables())
     if arguments.pretrained or arguments.weights is not None:
-        known = find_weights(arguments.name, source=arguments.source)
-        return Network(pretrained_classifier(known, path=arguments.weights), f"{known.source}'s weights")
+        network = pretrained_classifier(arguments.name, source=arguments.source, path=arguments.weights)
+        return Network(network, f"{network.config['pretrained']['source']}'s weights")
     recipe = dataclasses.replace(mini_recipe(arguments.name), epochs=arguments.epochs)
     directory = arguments.output_dir / f"mini-{arguments.name}-{arguments.epochs:g}"
     train(recipe, directory, data_dir=arguments.data_dir)

@@ -8,11 +8,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import traverse_util
 from jax import Array
 
 from cnn_evolution.analysis.cost import cost
+from cnn_evolution.needed import needed_for
+
+with needed_for("gradients"):
+    import optax
 
 
 def gradient_norms(

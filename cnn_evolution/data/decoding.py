@@ -28,7 +28,7 @@ def is_plain_jpeg(data: bytes) -> bool:
 
 
 def open_pillow(data: Encoded) -> Image.Image:
-    """The image as Pillow decodes it, converted to RGB as torchvision's loader does; 16-bit grey keeps its high byte.
+    """The image as Pillow decodes it, in mode RGB (see `as_rgb`).
 
     Raises:
         CorruptImageError: not an image file, or a truncated one.
@@ -41,6 +41,11 @@ def open_pillow(data: Encoded) -> Image.Image:
     except Exception as error:  # each of Pillow's plugins raises its own kind of error for damaged files
         unknown = isinstance(error, UnidentifiedImageError)  # whose message names an object in memory
         raise CorruptImageError("it is empty" if not data else "of no known kind" if unknown else str(error)) from error
+    return as_rgb(image)
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An image of any mode in mode RGB, as torchvision's loader converts it; 16-bit grey keeps its high byte."""
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("RGB")

@@ -15,6 +15,7 @@ from typing import Any
 
 from cnn_evolution.data.sources import ImageSource, first_few
 from cnn_evolution.files import cache_dir
+from cnn_evolution.needed import needed_for
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"})
 _logger = logging.getLogger(__name__)
@@ -59,7 +60,8 @@ def open_source(name: str, split: str, *, data_dir: Path | str | None = None, la
 
 def _mini_ilsvrc(name: str, root: Path) -> Path:
     """The directory of mini_ilsvrc, built if it is not there."""
-    from cnn_evolution.data.mini_ilsvrc import builder  # imports TFDS
+    with needed_for("building mini_ilsvrc"):
+        from cnn_evolution.data.mini_ilsvrc import builder  # imports TFDS
 
     config = name.partition("/")[2] or "full"
     configs = [config.name for config in builder.MiniIlsvrc.BUILDER_CONFIGS]
@@ -100,7 +102,8 @@ def _prepared_directory(name: str, root: Path) -> Path:
 
 
 def _check_known(name: str) -> None:
-    import tensorflow_datasets as tfds
+    with needed_for("prepared data sets"):
+        import tensorflow_datasets as tfds
 
     known = ["mini_ilsvrc", "imagefolder", *tfds.list_builders(with_community_datasets=False)]
     if name not in known:
@@ -140,7 +143,8 @@ class _TfdsRecords:
 
 
 def _open_tfds(name: str, directory: Path, split: str, label: str) -> ImageSource:
-    import tensorflow_datasets as tfds
+    with needed_for("prepared data sets"):
+        import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(directory)
     features = dict(sorted(builder.info.features.items()))  # TFDS reads them back in any order

@@ -23,6 +23,7 @@ from cnn_evolution.data.batch import Batch, empty_batch
 from cnn_evolution.data.decoding import CorruptImageError, ImageArray, open_pillow
 from cnn_evolution.data.sources import ImageSource
 from cnn_evolution.data.transforms import CenterCrop, TrainingCrop, read_center_crop, read_crop
+from cnn_evolution.needed import needed_for
 
 _PADDING = -1
 _NEXT = 10  # so many records in a row are tried before one place stays empty
@@ -72,7 +73,8 @@ def train_batches(
         raise ValueError(f"seed is {seed}, expected 0 to 2**32 - 1")
     if start < 0:
         raise ValueError(f"start is {start}, expected the number of batches read before, at least 0")
-    import grain
+    with needed_for("reading batches"):
+        import grain
 
     local = batch_size // process_count
     # Grain shuffles epoch e by seed + e. Seeds are hashed, or seed 1 would repeat the epochs of seed 0, one earlier.
@@ -106,7 +108,8 @@ def evaluation_batches(
         ValueError: from this call for an argument out of range; from the iterator for a corrupt file.
     """
     _check_batch(batch_size, process_index, process_count, workers)
-    import grain
+    with needed_for("reading batches"):
+        import grain
 
     batches = -(-len(source) // batch_size)
     positions = (
@@ -230,8 +233,9 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
     A generator is over once it has raised, which is what an error of a worker must mean: Grain's own iterator would go
     on without that worker's batches.
     """
-    import grain
-    from absl import flags
+    with needed_for("reading batches"):
+        import grain
+        from absl import flags
 
     batches = positions.map(reader)
     if workers:

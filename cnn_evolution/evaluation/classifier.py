@@ -35,6 +35,7 @@ class Classifier:
       pixels: The scale of the pixels that it takes.
       variables: Its weights and running statistics.
       crop: Short side and centre crop, in pixels.
+      classes: Names of its classes, by label; none where they are not known.
       config: Where the weights come from: a run and the optimiser steps done, or a zoo.
       predict: None for the model as it is.
       frozen: What `predict` reads besides.
@@ -46,6 +47,7 @@ class Classifier:
     variables: Any
     crop: CenterCrop
     config: Mapping[str, Any]
+    classes: tuple[str, ...] = ()
     predict: Prediction | None = None
     frozen: Any = None
 

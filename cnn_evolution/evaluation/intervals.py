@@ -3,9 +3,11 @@
 import dataclasses
 from collections.abc import Mapping
 
-from scipy import stats
-
 from cnn_evolution.evaluation.predictions import Answer
+from cnn_evolution.needed import needed_for
+
+with needed_for("intervals"):
+    from scipy import stats
 
 LEVEL = 0.95
 

@@ -1,14 +1,17 @@
 """Strict conversion between a peer's state dict and Flax variables.
 
 Every leaf of our variables must meet exactly one tensor of the peer's, of the shape that the layout says, and no tensor
-may be left over. Names are translated by the family's table (`weights/tables/`). `num_batches_tracked` is a counter of
-torch's batch normalisation and no weight: it is neither asked for nor written, and torch loads a state dict without it.
+may be left over. Names are translated by the family's table (`pretrained/tables/`). `num_batches_tracked` is a counter
+of torch's batch normalisation and no weight: it is neither asked for nor written, and torch loads a state dict without
+it.
 """
 
 import dataclasses
+import difflib
 import functools
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,6 +22,7 @@ from flax import traverse_util
 
 from cnn_evolution.models import create_model, model_info
 from cnn_evolution.pretrained.names import Names, translate
+from cnn_evolution.pretrained.published import pretrained_weights
 from cnn_evolution.pretrained.shapes import LEAVES, Layout, layout
 from cnn_evolution.pretrained.tables import names_of
 
@@ -48,14 +52,14 @@ class Leaf:
 
 
 def from_torch(
-    name: str, state_dict: Mapping[str, Any], *, source: str = "torchvision", **options: Any
+    name: str, state_dict: Mapping[str, Any], *, source: str | None = None, **options: Any
 ) -> dict[str, Any]:
     """Flax variables from a peer's state dict.
 
     Args:
       name: A name of the catalogue.
       state_dict: Arrays, or tensors on the CPU, by the peer's names.
-      source: The zoo whose names these are: "torchvision", "timm" or "pytorchcv".
+      source: The zoo whose names these are: "torchvision", "timm" or "pytorchcv"; None for `default_source(name)`.
       **options: Options of `create_model` that the weights were made for, for example `aux_heads=False`. The number of
         classes is read off the weights.
 
@@ -65,6 +69,7 @@ def from_torch(
     Raises:
       ValueError: if the zoo has no such network, or if keys are missing, unused or of the wrong shape; all are named.
     """
+    source = source or default_source(name)
     names, state_dict = _names(name, source), _unwrapped(state_dict)
     weights = {names.present(key): value for key, value in state_dict.items() if not key.endswith(COUNTER)}
     leaves = correspondence(name, source, **options)
@@ -95,7 +100,7 @@ def _unwrapped(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def to_torch(
-    name: str, variables: Mapping[str, Any], *, source: str = "torchvision", **options: Any
+    name: str, variables: Mapping[str, Any], *, source: str | None = None, **options: Any
 ) -> dict[str, np.ndarray]:
     """A peer's state dict from Flax variables, the inverse of `from_torch`.
 
@@ -103,7 +108,7 @@ def to_torch(
       ValueError: if the zoo has no such network, or if variables are missing, unused or of the wrong shape.
     """
     flat = traverse_util.flatten_dict(dict(variables))
-    leaves = correspondence(name, source, **options)
+    leaves = correspondence(name, source or default_source(name), **options)
     classes = [flat[leaf.path].shape[-1] for leaf in leaves if leaf.of_classes and leaf.path in flat]
     leaves = _with_classes(leaves, classes, name)
     wanted = {leaf.path: leaf.shape for leaf in leaves}
@@ -120,16 +125,42 @@ def to_torch(
     return {leaf.key: np.array(leaf.layout.to_torch(np.asarray(flat[leaf.path])), order="C") for leaf in leaves}
 
 
+def default_source(name: str) -> str:
+    """The zoo whose weights of a network are meant where none is named: the first that publishes some, or has names.
+
+    Raises:
+      ValueError: No zoo has this network.
+    """
+    published, zoos = pretrained_weights(name), zoos_of(name)
+    if not (published or zoos):
+        raise ValueError(f"no zoo has {name}, so there are no names to convert its weights by")
+    return published[0].source if published else next(iter(zoos))
+
+
+def stated_source(name: str, path: Path | str, source: str | None) -> str:
+    """The zoo whose names a file of weights has, which the file itself does not say.
+
+    Raises:
+      ValueError: None is named, or one that lacks this network; says which there are.
+    """
+    if source is None:
+        choices = ", ".join(zoos_of(name)) or f"none, since no zoo has {name}"
+        raise ValueError(f"{path} does not say whose names its weights have; give the source: {choices}")
+    _names(name, source)
+    return source
+
+
 def correspondence(name: str, source: str, **options: Any) -> list[Leaf]:
     """Every leaf of a network's variables with its name and layout in a zoo; the classes are `ANY_CLASSES`.
 
     Raises:
       ValueError: if the zoo has no table for the network's family, or the table no line for a layer.
     """
+    names = _names(name, source)
     model = create_model(name, **{"num_classes": ANY_CLASSES, **options})
-    table = _names(name, source).table(model)
+    table = names.table(model)
     leaves, unknown = [], []
-    for path, shape in _shapes(model, model_info(name).input_size).items():
+    for path, shape in shapes(model, input_size(name, options)).items():
         whole = translate(table, "/".join(path[1:]))
         layer = translate(table, "/".join(path[1:-1]))
         if whole:
@@ -145,17 +176,33 @@ def correspondence(name: str, source: str, **options: Any) -> list[Leaf]:
     return leaves
 
 
-def _names(name: str, source: str) -> Names:
+def zoos_of(name: str) -> Mapping[str, Names]:
+    """By zoo, the names of a network's layers.
+
+    Raises:
+      ValueError: There is no such network.
+    """
     spec = model_info(name)
-    tables = {**names_of(spec.module), **(spec.names or {})}
-    if source not in tables:
-        raise ValueError(f"no names of {name} in {source!r}; it has tables for {', '.join(tables) or 'no zoo'}")
-    return tables[source]
+    return {**names_of(spec.module), **(spec.names or {})}
+
+
+def _names(name: str, source: str) -> Names:
+    zoos = zoos_of(name)
+    if source not in zoos:
+        near = difflib.get_close_matches(source, zoos, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise ValueError(f"no names of {name} in {source!r}; {hint}there are those of {', '.join(zoos) or 'no zoo'}")
+    return zoos[source]
+
+
+def input_size(name: str, options: Mapping[str, Any]) -> int:
+    """Side of the images that a network with these options is built for, in pixels."""
+    return options.get("input_size") or model_info(name).input_size
 
 
 @functools.lru_cache(maxsize=8)
-def _shapes(model: nn.Module, size: int) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """The shapes of a network's variables, by path."""
+def shapes(model: nn.Module, size: int) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """The shapes of a network's variables, by path, for images of `size` pixels."""
     images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), images)
     return {path: leaf.shape for path, leaf in traverse_util.flatten_dict(variables).items()}

@@ -19,13 +19,12 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from cnn_evolution.files import cache_dir
 from cnn_evolution.pretrained.files import only_member
-
-HashKind = Literal["sha256", "sha1"]
+from cnn_evolution.pretrained.published import HashKind
 
 _CHUNK = 1 << 20  # bytes
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # HTTP errors that may be gone at the next attempt
@@ -96,7 +95,13 @@ def download(
 @contextlib.contextmanager
 def _alone_with(part: Path, path: Path) -> Iterator[BinaryIO]:
     """Opens an unfinished download for this process alone, once others have left it; removes it if `path` is there."""
-    import fcntl  # which Windows lacks; all but downloads works there
+    try:
+        import fcntl
+    except ModuleNotFoundError as error:  # as on Windows, where all but downloads works
+        raise ModuleNotFoundError(
+            f"downloading {path.name} needs Unix's file locks (fcntl); download it by other means and give its path",
+            name=error.name,
+        ) from error
 
     while True:
         with part.open("ab+") as file:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnn_evolution.files import replacing
+from cnn_evolution.needed import needed_for
 
 StateDict = dict[str, np.ndarray]
 
@@ -68,8 +69,9 @@ def _reader(path: Path) -> Callable[[Path], StateDict]:
 
 
 def _read_safetensors(path: Path) -> StateDict:
-    import safetensors
-    import safetensors.numpy
+    with needed_for(f"reading {path.name}"):
+        import safetensors
+        import safetensors.numpy
 
     try:
         return safetensors.numpy.load_file(path)
@@ -142,7 +144,8 @@ def _to_numpy(tensor: Any) -> np.ndarray:
 
 
 def _write_safetensors(path: Path, arrays: StateDict) -> None:
-    import safetensors.numpy
+    with needed_for("writing .safetensors"):
+        import safetensors.numpy
 
     safetensors.numpy.save_file(arrays, path)
 

@@ -1,4 +1,4 @@
-"""Published weights: where they are, what belongs to them, and loading them.
+"""Published weights: where they are, and what belongs to them.
 
 `published.csv` lists them, with facts from torchvision 0.28, timm 1.0.31 and pytorchcv 0.0.74: address and hash, the
 preprocessing that the weights were made for, and the zoo's own errors on one centre crop of the validation split
@@ -15,29 +15,19 @@ ImageNet's thousand, which is left out.
 import dataclasses
 import difflib
 import functools
-import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
-
-import jax
-import jax.numpy as jnp
-import numpy as np
-from flax import traverse_util
-from jax import Array
+from typing import Literal, NamedTuple, cast
 
 from cnn_evolution.files import table_rows
-from cnn_evolution.models import create_model, model_info
-from cnn_evolution.pretrained.conversion import correspondence, from_torch
-from cnn_evolution.pretrained.download import HashKind, default_weights_dir, download
-from cnn_evolution.pretrained.files import SUFFIXES, load_state_dict
+from cnn_evolution.models import model_info
+from cnn_evolution.pretrained.files import SUFFIXES
 
+HashKind = Literal["sha256", "sha1"]
 SOURCES = ("torchvision", "timm", "pytorchcv")
-_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PretrainedWeights:
+class PublishedWeights:
     """Weights of a network that a zoo publishes, and what they were made for.
 
     Attributes:
@@ -79,7 +69,7 @@ class PretrainedWeights:
 
 def pretrained_weights(
     model: str | None = None, *, source: str | None = None, tag: str | None = None
-) -> tuple[PretrainedWeights, ...]:
+) -> tuple[PublishedWeights, ...]:
     """All published weights that are known, or those of a network, a zoo, a tag; a network's usual ones come first."""
     wanted = {"model": model, "source": source, "tag": tag}
     return tuple(
@@ -89,7 +79,7 @@ def pretrained_weights(
     )
 
 
-def find_weights(model: str, *, source: str | None = None, tag: str | None = None) -> PretrainedWeights:
+def find_weights(model: str, *, source: str | None = None, tag: str | None = None) -> PublishedWeights:
     """The first published weights of a network that are asked for.
 
     Raises:
@@ -110,8 +100,18 @@ def find_weights(model: str, *, source: str | None = None, tag: str | None = Non
     )
 
 
+def weights_of_file(model: str, *, source: str, tag: str | None = None) -> PublishedWeights | None:
+    """What a zoo states of the weights that a local file has; None if it lists none of this network.
+
+    Raises:
+      ValueError: A tag is named that it does not list.
+    """
+    listed = tag is not None or pretrained_weights(model, source=source)
+    return find_weights(model, source=source, tag=tag) if listed else None
+
+
 class Choice(NamedTuple):
-    """Which weights of a network, as `load_pretrained` takes it."""
+    """Which weights of a network, as `load` takes it."""
 
     source: str | None = None
     tag: str | None = None
@@ -119,100 +119,26 @@ class Choice(NamedTuple):
 
 
 def parse_pretrained(text: str) -> Choice:
-    """What a command line says in one word: SOURCE, SOURCE:TAG or a file.
+    """What a command line says in one word: SOURCE, SOURCE:TAG, or SOURCE:FILE where it ends in a suffix of weights.
 
     Raises:
-      ValueError: It is none of these.
+      ValueError: It is none of these; a file without its source is answered with the sources.
     """
-    source, _, tag = text.partition(":")
+    source, colon, rest = text.partition(":")
     if source in SOURCES:
-        return Choice(source=source, tag=tag or None)
-    if text.endswith(SUFFIXES):
-        return Choice(path=Path(text))
+        if rest.endswith(SUFFIXES):
+            return Choice(source=source, path=Path(rest))
+        if rest or not colon:
+            return Choice(source=source, tag=rest or None)
+    elif text.endswith(SUFFIXES):
+        choices = ", ".join(f"{source}:{text}" for source in SOURCES)
+        raise ValueError(f"{text!r} does not say whose names its weights have; expected one of {choices}")
+    near = difflib.get_close_matches(source, SOURCES, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
     raise ValueError(
-        f"{text!r} names no weights; expected {', '.join(SOURCES)}, one of them with a tag, as in "
-        f"torchvision:IMAGENET1K_V2, or a file ({', '.join(SUFFIXES)})"
+        f"{text!r} names no weights; {hint}expected {', '.join(SOURCES)}, one of them with a tag, as in "
+        f"torchvision:IMAGENET1K_V2, or with a file ({', '.join(SUFFIXES)}), as in torchvision:resnet50.safetensors"
     )
-
-
-def load_pretrained(
-    name: str,
-    *,
-    source: str | None = None,
-    tag: str | None = None,
-    path: Path | str | None = None,
-    num_classes: int | None = None,
-    cache_dir: Path | str | None = None,
-    key: Array | None = None,
-    **options: Any,
-) -> dict[str, Any]:
-    """Published weights as Flax variables, downloaded on first use.
-
-    Args:
-      name: A name in the catalogue.
-      source: The zoo whose weights they are; None for the first that `pretrained_weights(name)` lists.
-      tag: Which of the zoo's; None for its first.
-      path: A local file of the zoo's state dict, instead of a download (see `load_state_dict` for the formats).
-      num_classes: None keeps the classes of the weights and 0 drops the classifiers. For any other number than the
-        weights have, the body is kept and the classifiers start anew.
-      cache_dir: Where downloads are kept; None for $CNN_EVOLUTION_WEIGHTS, or ~/.cache/cnn_evolution/weights.
-      key: Draws new classifiers; None for `jax.random.key(0)`.
-      **options: Options of `create_model` that the weights were made for, as for `from_torch`.
-
-    Returns:
-      `{"params": ..., "batch_stats": ...}`, float32 NumPy arrays.
-
-    Raises:
-      ValueError: No such weights are known, or the file does not hold them; says what there is.
-      FileNotFoundError: There is no file `path`.
-      OSError: The download failed.
-      ModuleNotFoundError: It is a PyTorch file, and torch is not installed.
-    """
-    if path is None or source is None:
-        weights = find_weights(name, source=source, tag=tag)
-        source = weights.source
-        path = _downloaded(weights, cache_dir) if path is None else path
-    variables = from_torch(name, load_state_dict(Path(path).expanduser()), source=source, **options)
-
-    flat: dict[tuple[str, ...], Any] = traverse_util.flatten_dict(variables)
-    heads = [leaf.path for leaf in correspondence(name, source, **options) if leaf.of_classes]
-    classes = flat[heads[0]].shape[-1] if heads else 0
-    if source == "timm" and classes == model_info(name).num_classes + 1:
-        flat |= {path: np.ascontiguousarray(flat[path][..., 1:]) for path in heads}  # the background class comes first
-        classes -= 1
-    if num_classes is not None and num_classes != classes:
-        flat = _with_heads(name, flat, num_classes, key, options)
-    return traverse_util.unflatten_dict(flat)
-
-
-def _downloaded(weights: PretrainedWeights, cache_dir: Path | str | None) -> Path:
-    root = Path(cache_dir).expanduser() if cache_dir is not None else default_weights_dir()
-    return download(weights.url, kind=weights.hash_kind, digest=weights.hash, directory=root / weights.source)
-
-
-def _with_heads(
-    name: str,
-    flat: Mapping[tuple[str, ...], Any],
-    num_classes: int,
-    key: Array | None,
-    options: Mapping[str, Any],
-) -> dict[tuple[str, ...], Any]:
-    """The variables for another number of classes: what does not depend on it is kept, the rest drawn."""
-    model = create_model(name, num_classes=num_classes, **options)
-    size = model_info(name).input_size
-
-    def init(key: Array) -> dict[tuple[str, ...], Array]:
-        return traverse_util.flatten_dict(model.init(key, jnp.zeros((1, size, size, 3))))
-
-    shapes = jax.eval_shape(init, jax.random.key(0))
-    anew = [path for path, leaf in shapes.items() if path not in flat or flat[path].shape != leaf.shape]
-    if anew:
-        layers = dict.fromkeys("/".join(path[1:-1]) for path in anew)
-        _log.warning("%s for %d classes: %s start anew", name, num_classes, ", ".join(layers))
-        # Only these are computed: the compiler drops the rest of the network.
-        drawn = jax.jit(lambda key: {path: init(key)[path] for path in anew})(jax.random.key(0) if key is None else key)
-        flat = {**flat, **{path: np.asarray(leaf) for path, leaf in drawn.items()}}
-    return {path: flat[path] for path in shapes}
 
 
 def _numbers(text: str) -> tuple[float, float, float]:
@@ -225,9 +151,9 @@ def _error(text: str) -> float | None:
 
 
 @functools.cache
-def _listed() -> tuple[PretrainedWeights, ...]:
+def _listed() -> tuple[PublishedWeights, ...]:
     return tuple(
-        PretrainedWeights(
+        PublishedWeights(
             model=row["model"],
             source=row["source"],
             peer=row["peer"],

@@ -6,7 +6,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.traverse_util import flatten_dict
 
 from cnn_evolution.data import (
     CenterCrop,
@@ -19,7 +18,9 @@ from cnn_evolution.data import (
 )
 from cnn_evolution.models import create_model, model_info
 from cnn_evolution.pixels import Pixels
-from cnn_evolution.pretrained.published import find_weights, load_pretrained, parse_pretrained
+from cnn_evolution.pretrained import load as load_weights
+from cnn_evolution.pretrained.conversion import stated_source
+from cnn_evolution.pretrained.published import find_weights, parse_pretrained, weights_of_file
 from cnn_evolution.recipes.config import AugmentConfig, Recipe, to_dict
 from cnn_evolution.recipes.optimizer import make_optimizer
 from cnn_evolution.training.augment import BatchOperation, ColourNoise, CutMix, Mixup, OneOf
@@ -46,7 +47,7 @@ def build(
     Raises:
       ValueError: A name is unknown, or a part of the recipe does not fit another; says which value and what would fit.
       FileNotFoundError: The data set, or a file of weights, is not there.
-      OSError, ModuleNotFoundError: As `load_pretrained`.
+      OSError, ModuleNotFoundError: As `cnn_evolution.load`.
     """
     data, name = recipe.data, recipe.model.name
     build_model(recipe, 1)  # a wrong model is the cheapest mistake to find, so it is looked for before the data
@@ -74,7 +75,7 @@ def build(
         ema_decay=recipe.ema_decay,
         # Without batch normalisation there is nothing to tell.
         batch_statistics=recipe.batch_statistics if hasattr(model, "axis_name") else "per_replica",
-        init=_pretrained(recipe, model, train.num_classes) if load and recipe.model.pretrained else None,
+        init=_pretrained(recipe, train.num_classes) if load and recipe.model.pretrained else None,
         seed=recipe.seed,
         config=to_dict(recipe),
     )
@@ -86,14 +87,13 @@ def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
     Raises:
       ValueError: As `create_model`.
     """
-    return create_model(
-        recipe.model.name,
-        num_classes=num_classes,
-        dtype=jnp.dtype(recipe.dtype),
-        width=recipe.model.width,
-        input_size=recipe.data.size,
-        **recipe.model.options(),
-    )
+    return create_model(recipe.model.name, num_classes=num_classes, **_options(recipe))
+
+
+def _options(recipe: Recipe) -> dict[str, Any]:
+    """What `create_model` is given besides the name and the number of classes."""
+    dtype, width, size = jnp.dtype(recipe.dtype), recipe.model.width, recipe.data.size
+    return {"dtype": dtype, "width": width, "input_size": size, **recipe.model.options()}
 
 
 def crop_of(recipe: Recipe) -> TrainingCrop:
@@ -121,26 +121,19 @@ def pixels_of(recipe: Recipe) -> Pixels:
     Raises:
       ValueError: There are no such weights.
     """
-    spec = model_info(recipe.model.name)
+    name, spec = recipe.model.name, model_info(recipe.model.name)
     if recipe.model.pretrained is not None:
-        choice = parse_pretrained(recipe.model.pretrained)
-        weights = find_weights(recipe.model.name, source=choice.source, tag=choice.tag)
-        return Pixels(weights.mean, weights.std)
+        source, tag, path = parse_pretrained(recipe.model.pretrained)
+        if path is not None:
+            made_for = weights_of_file(name, source=stated_source(name, path, source)) or spec
+        else:
+            made_for = find_weights(name, source=source, tag=tag)
+        return Pixels(made_for.mean, made_for.std)
     return Pixels(spec.mean, (1 / 255,) * 3 if recipe.data.pixels == "centred" else spec.std)
 
 
-def _pretrained(recipe: Recipe, model: nn.Module, num_classes: int) -> dict[str, Any]:
-    """Published weights for these classes, checked against this recipe's network."""
-    key, size, name = jax.random.key(recipe.seed), recipe.data.size, recipe.model.name
-    text = str(recipe.model.pretrained)
-    variables = load_pretrained(name, num_classes=num_classes, key=key, **parse_pretrained(text)._asdict())
-    abstract = jax.eval_shape(model.init, key, jnp.zeros((1, size, size, 3)))
-    own, theirs = flatten_dict(abstract, sep="/"), flatten_dict(variables, sep="/")
-    other = [name for name in own | theirs if jnp.shape(own.get(name)) != jnp.shape(theirs.get(name))]
-    if other:
-        raise ValueError(
-            f"the weights of {text!r} do not fit this run's network in {len(other)} arrays, the first of them "
-            f"{other[0]}; expected model.width 1 and, for fully connected layers after a map, images of "
-            f"{model_info(name).input_size} pixels"
-        )
-    return variables
+def _pretrained(recipe: Recipe, num_classes: int) -> dict[str, Any]:
+    """Published weights for these classes and this recipe's network."""
+    choice, key = parse_pretrained(str(recipe.model.pretrained)), jax.random.key(recipe.seed)
+    options = {"num_classes": num_classes, "key": key, **_options(recipe)}
+    return load_weights(recipe.model.name, **choice._asdict(), **options).variables

@@ -34,8 +34,9 @@ class ModelConfig:
         a short run.
       zero_init_last: Start the last normalisation scale of every residual block at zero (Goyal et al. 2017).
       pretrained: Start from published weights instead: torchvision, timm or pytorchcv, with a tag where the zoo has
-        several (torchvision:IMAGENET1K_V2), or a file of the zoo's weights. The classifiers start anew if the data set
-        has another number of classes. Images are then normalised as the weights were trained, whatever `data.pixels`.
+        several (torchvision:IMAGENET1K_V2), or with a file of the zoo's weights (torchvision:resnet50.safetensors). The
+        classifiers start anew if the data set has another number of classes. Images are then normalised as the weights
+        were trained, whatever `data.pixels`.
     """
 
     name: str

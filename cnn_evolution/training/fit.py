@@ -214,6 +214,7 @@ def as_classifier(task: Task, state: TrainState, config: dict[str, Any]) -> Clas
         pixels=task.pixels,
         variables=state.variables(),
         crop=task.test_crop,
+        classes=task.train.class_names,
         config={"step": int(state.step), **config},
         predict=task.predict,
         frozen=task.frozen,

@@ -1,4 +1,4 @@
-"""Writes a small fake ImageNet as TFDS would have prepared it: the same features, 1,000 classes, files of its sizes.
+"""Writes a small fake ImageNet as TFDS would have prepared it: the same features and classes, files of its sizes.
 
 From the command line: python tests/data/fake_imagenet.py DIRECTORY [--train 64] [--validation 50]
 """
@@ -16,6 +16,8 @@ import tensorflow_datasets as tfds
 from etils import epath
 from PIL import Image
 
+from cnn_evolution.pretrained.classes import classes_of
+
 with tfds.core.registered.skip_registration():  # TFDS knows the real one
 
     class _FakeImagenet(tfds.core.GeneratorBasedBuilder):
@@ -32,7 +34,7 @@ with tfds.core.registered.skip_registration():  # TFDS knows the real one
                 features=tfds.features.FeaturesDict(
                     {
                         "image": tfds.features.Image(encoding_format="jpeg"),
-                        "label": tfds.features.ClassLabel(names=[f"n{index:08d}" for index in range(1000)]),
+                        "label": tfds.features.ClassLabel(names=classes_of("imagenet2012").wnids),
                         "file_name": tfds.features.Text(),
                     }
                 ),

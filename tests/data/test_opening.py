@@ -29,7 +29,7 @@ def test_folder_labels_agree_between_splits_that_lack_a_class(folder):
 
 def test_prepared_imagenet_by_name_and_by_path(imagenet_dir):
     source = open_source("imagenet2012", "train", data_dir=imagenet_dir)
-    assert (len(source), source.num_classes, source.class_names[7]) == (24, 1000, "n00000007")
+    assert (len(source), source.num_classes, source.class_names[7]) == (24, 1000, "n01514668")
     data, label = source.records[0]
     assert Image.open(io.BytesIO(data)).size > (50, 50) and 0 <= label < 1000
     by_path = open_source(str(imagenet_dir / "imagenet2012" / "5.1.0"), "train")

@@ -192,8 +192,13 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["evaluate_pretrained", "resnet5O"], "resnet50"),
         (["evaluate_pretrained", "resnet50", "--tag", "V3"], "torchvision:IMAGENET1K_V2"),
         (["evaluate_pretrained", "resnet*", "--path", "a.npz"], "file of one network"),
+        (["evaluate_pretrained", "resnet18", "--path", "a.npz"], "give the source: torchvision, pytorchcv"),
+        (["filters", "resnet18", "--weights", __file__], "give the source: torchvision, pytorchcv"),
         (["evaluate_pretrained", "resnet18", "--data-dir", "empty"], "tfds build imagenet2012"),
-        (["evaluate_pretrained", "resnet18", "--dataset", "mini_ilsvrc/tiny"], "100 classes"),
+        (
+            ["evaluate_pretrained", "resnet18", "--dataset", "mini_ilsvrc/tiny"],
+            "has other classes (100) than imagenet2012 (1000)",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -323,9 +328,9 @@ def test_the_full_recipes_run_on_a_prepared_imagenet(imagenet, tmp_path):
 def test_published_weights_are_evaluated_as_they_were_made_for_beside_their_published_errors(imagenet, tmp_path):
     shapes = jax.eval_shape(ce.create_model("se_resnet18").init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
     variables = jax.tree.map(lambda leaf: np.full(leaf.shape, 0.01, np.float32), shapes)
-    ce.weights.save_state_dict(tmp_path / "w.npz", ce.to_torch("se_resnet18", variables, source="timm"))
-    arguments = ["--path", tmp_path / "w.npz", "--data-dir", imagenet, "--output-dir", tmp_path, "--batch-size", 2]
-    arguments += ["--predictions", tmp_path / "new" / "p.jsonl"]
+    ce.pretrained.save_state_dict(tmp_path / "w.npz", ce.to_torch("se_resnet18", variables, source="timm"))
+    arguments = ["--path", tmp_path / "w.npz", "--source", "timm", "--data-dir", imagenet, "--output-dir", tmp_path]
+    arguments += ["--batch-size", 2, "--predictions", tmp_path / "new" / "p.jsonl"]
     output = run("evaluate_pretrained", "se_resnet18", *arguments)
     (result,) = read_results(tmp_path)
     assert f"se_resnet18  timm:in1k  top-1 error {result.top1_error:.2f}% (published 28.23%)" in output

@@ -328,7 +328,7 @@ def test_weights_of_a_registered_network_are_converted_by_its_names(register):
     assert state_dict["features.conv1.weight"].shape == (8, 3, 3, 3) and state_dict["head.bias"].shape == (3,)
     back = ce.from_torch("own", state_dict, source="mine")
     jax.tree.map(np.testing.assert_array_equal, back, jax.device_get(variables))
-    with pytest.raises(ValueError, match="no names of own in 'timm'; it has tables for mine"):
+    with pytest.raises(ValueError, match="no names of own in 'timm'; there are those of mine"):
         ce.from_torch("own", state_dict, source="timm")
 
 

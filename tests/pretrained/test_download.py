@@ -222,3 +222,10 @@ def test_a_directory_that_cannot_be_written_is_an_error(server, tmp_path):
     with pytest.raises(OSError, match="file"):
         fetch(f"{server.url}/a.pth", directory=tmp_path / "file")
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_system_without_unixs_locks_is_told_to_give_a_file(server, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with pytest.raises(ModuleNotFoundError, match=r"w\.pth needs Unix's file locks .* give its path"):
+        download(f"{server.url}/w.pth", kind="sha256", digest="00000000", directory=tmp_path)
+    assert not server.requests

@@ -10,7 +10,7 @@ import pytest
 import cnn_evolution as ce
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.pixels import Pixels
-from cnn_evolution.pretrained import save_state_dict
+from cnn_evolution.pretrained import Pretrained, save_state_dict
 from cnn_evolution.pretrained.published import find_weights
 from cnn_evolution.recipes import AugmentConfig, DataConfig, ModelConfig, Recipe, Sgd, build, train
 from cnn_evolution.training import ColourNoise, CutMix, Mixup, OneOf, RunOptions
@@ -42,7 +42,7 @@ def published(tmp_path_factory):
 
 def test_a_run_starts_from_the_weights_with_a_new_head_and_their_scale_of_pixels(published):
     variables, path = published
-    task = build(with_model(pretrained=str(path)))
+    task = build(with_model(pretrained=f"timm:{path}"))
     state = initial_state(task)
     weights = find_weights("se_resnet18")
     assert task.pixels == Pixels(weights.mean, weights.std)  # not "centred", as the recipe says
@@ -54,8 +54,8 @@ def test_a_run_starts_from_the_weights_with_a_new_head_and_their_scale_of_pixels
 
 
 def test_weights_do_not_fit_a_narrow_network(published):
-    narrow = with_model(pretrained=str(published[1]), width=0.125)
-    with pytest.raises(ValueError, match=r"do not fit this run's network in \d+ arrays.*expected model\.width 1"):
+    narrow = with_model(pretrained=f"timm:{published[1]}", width=0.125)
+    with pytest.raises(ValueError, match=r"do not fill this se_resnet18 \(as published it has width 1"):
         build(narrow)
 
 
@@ -71,10 +71,11 @@ def test_a_resumed_run_does_not_load_again(tmp_path, monkeypatch):
 
     def load(name, **arguments):
         loads.append(arguments["source"])
-        return model.init(jax.random.key(7), np.zeros((1, 40, 40, 3)))
+        variables = model.init(jax.random.key(7), np.zeros((1, 40, 40, 3)))
+        return Pretrained(model=model, variables=variables, pixels=None, crop=None, classes=())
 
     monkeypatch.setattr(BUILD, "find_weights", lambda *_, **__: find_weights("se_resnet18"))
-    monkeypatch.setattr(BUILD, "load_pretrained", load)
+    monkeypatch.setattr(BUILD, "load_weights", load)
     result = train(recipe, tmp_path, OPTIONS)
     assert result.config["task"]["model"]["pretrained"] == "timm" and len(read_lines(tmp_path / "metrics.jsonl")) == 1
     (tmp_path / "results.jsonl").unlink()
@@ -84,14 +85,15 @@ def test_a_resumed_run_does_not_load_again(tmp_path, monkeypatch):
 
 def test_a_missing_file_is_named_and_the_directory_is_free_for_another_task(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no weights file .*none\.npz"):
-        train(with_model(pretrained=str(tmp_path / "none.npz")), tmp_path / "run", OPTIONS)
+        train(with_model(pretrained=f"timm:{tmp_path / 'none.npz'}"), tmp_path / "run", OPTIONS)
     assert not (tmp_path / "run" / "config.json").exists()
 
 
 @pytest.mark.parametrize(
     ("pretrained", "message"),
     [
-        ("torchvison", "'torchvison' names no weights; expected torchvision"),
+        ("torchvison", "'torchvison' names no weights; did you mean torchvision"),
+        ("w.npz", "'w.npz' does not say whose names .* expected one of torchvision:w.npz, timm:w.npz"),
         ("pytorchcv", "no weights pytorchcv of se_resnet18; there are timm:in1k"),
         ("timm:v2", "no weights timm:v2 of se_resnet18; there are timm:in1k"),
     ],

@@ -1,0 +1,42 @@
+"""The names of the classes that published weights tell apart.
+
+`imagenet_classes.csv` lists ImageNet's thousand in the order of their labels, which is that of their WordNet ids: the
+ids are those of TFDS's imagenet2012, the names those of torchvision 0.28.0 (`torchvision/models/_meta.py`), which tell
+"crane bird" from "crane" and "maillot tank suit" from "maillot". CIFAR-10's ten are from Krizhevsky 2009, "Learning
+Multiple Layers of Features from Tiny Images", section 3.1, in the order of its files.
+"""
+
+import dataclasses
+import functools
+
+from cnn_evolution.files import table_rows
+
+_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataclasses.dataclass(frozen=True)
+class Classes:
+    """The classes of a data set, by label.
+
+    Attributes:
+      names: In English.
+      wnids: Their WordNet ids, such as n01440764; none where the data set has none.
+    """
+
+    names: tuple[str, ...]
+    wnids: tuple[str, ...] = ()
+
+
+@functools.cache
+def classes_of(dataset: str) -> Classes:
+    """The classes of a data set that published weights were made for, by TFDS's name of it.
+
+    Raises:
+      ValueError: They are not known.
+    """
+    if dataset == "imagenet2012":
+        rows = table_rows(__package__, "imagenet_classes.csv")
+        return Classes(tuple(row["name"] for row in rows), tuple(row["wnid"] for row in rows))
+    if dataset == "cifar10":
+        return Classes(_CIFAR10)
+    raise ValueError(f"the classes of {dataset!r} are not known; expected imagenet2012 or cifar10")

@@ -1,0 +1,227 @@
+"""Networks with weights: those that zoos publish, and those of runs trained here."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+from jax import Array
+
+from cnn_evolution.models import create_model, model_info
+from cnn_evolution.needed import needed_for
+from cnn_evolution.pixels import Pixels
+from cnn_evolution.pretrained.classes import classes_of
+from cnn_evolution.pretrained.conversion import (
+    ANY_CLASSES,
+    correspondence,
+    from_torch,
+    input_size,
+    shapes,
+    stated_source,
+)
+from cnn_evolution.pretrained.files import load_state_dict
+from cnn_evolution.pretrained.network import Pretrained
+from cnn_evolution.pretrained.published import PublishedWeights, find_weights, weights_of_file
+
+if TYPE_CHECKING:
+    from cnn_evolution.data import CenterCrop
+
+_log = logging.getLogger(__name__)
+Flat = dict[tuple[str, ...], Any]
+"""Arrays by their paths in a network's variables."""
+
+
+def load(
+    name: str | None = None,
+    *,
+    source: str | None = None,
+    tag: str | None = None,
+    path: Path | str | None = None,
+    num_classes: int | None = None,
+    key: Array | None = None,
+    cache_dir: Path | str | None = None,
+    **options: Any,
+) -> Pretrained:
+    """A network with published weights, downloaded on first use, or with those of a run trained here.
+
+    A zoo's file is read whole, strictly against the network that it was made for. That is the published one, or else
+    the one that `options` build (`aux_heads=False` for a file without auxiliary classifiers). Every array of the
+    network that is asked for must then be in it: options may leave out (`until="stage3"`) or keep
+    (`norm=layers.frozen_batch_norm`) what the file has, and layers are filled whole or not at all.
+
+    Args:
+      name: A name in the catalogue; of a run, None or the network's name, which is checked.
+      source: The zoo whose weights they are; None for the first that `pretrained_weights(name)` lists. A file needs it.
+      tag: Which of the zoo's; None for its first.
+      path: A local file of the zoo's state dict, instead of a download (see `load_state_dict` for the formats), or the
+        directory of a run, whose data are not opened.
+      num_classes: None keeps the classes of the weights and 0 drops the classifiers. For any other number than the
+        weights have, the body is kept and the classifiers start anew.
+      key: Draws new classifiers; None for `jax.random.key(0)`.
+      cache_dir: Where downloads are kept; None for $CNN_EVOLUTION_WEIGHTS, or ~/.cache/cnn_evolution/weights.
+      **options: Options of `create_model`. With `input_size` the crop is scaled to it.
+
+    Raises:
+      ValueError: No such weights are known, the file does not hold them or does not fill the network, a file comes
+        without its source, or a run with arguments that it cannot take; says what there is.
+      FileNotFoundError: There is no file, and no run, at `path`; or the run has no checkpoint.
+      OSError: The download failed.
+      ModuleNotFoundError: A package that is needed is not installed; says which.
+    """
+    where = None if path is None else Path(path).expanduser()
+    if where is not None and where.is_dir():
+        given = {"source": source, "tag": tag, "num_classes": num_classes, "key": key, "cache_dir": cache_dir}
+        return _of_run(where, name, [word for word, value in given.items() if value is not None] + list(options))
+    if where is not None and not where.exists():
+        raise FileNotFoundError(f"there is no weights file {where}, and no directory of a run either")
+    if name is None:
+        asked = "load" if where is None else f"{where}, a file of weights,"
+        raise ValueError(f"{asked} needs the network's name; only the directory of a run says which it is of")
+
+    size = input_size(name, options)
+    outline = shapes(create_model(name, num_classes=0 if num_classes == 0 else ANY_CLASSES, **options), size)
+    weights: PublishedWeights | None
+    if where is None:
+        weights = listed = find_weights(name, source=source, tag=tag)
+        source, where = listed.source, _downloaded(listed, cache_dir)
+    else:
+        source = stated_source(name, where, source)
+        weights = weights_of_file(name, source=source, tag=tag)
+    found, published = _read(name, load_state_dict(where), source, _of_file(options, num_classes))
+    classes = published if num_classes is None else num_classes
+    anew = [path for path, shape in outline.items() if ANY_CLASSES in shape] if classes != published else []
+    wanted = {path: tuple(classes if n == ANY_CLASSES else n for n in shape) for path, shape in outline.items()}
+    _check(name, {path: shape for path, shape in wanted.items() if path not in anew}, found)
+    model = create_model(name, num_classes=classes, **options)
+    if anew:
+        layers = dict.fromkeys("/".join(path[1:-1]) for path in anew)
+        _log.warning("%s for %d classes: %s start anew", name, classes, ", ".join(layers))
+        found |= _drawn(model, anew, size, jax.random.key(0) if key is None else key)
+    pixels, crop = _preparation(name, weights, options.get("input_size"))
+    return Pretrained(
+        model=model,
+        variables=traverse_util.unflatten_dict({path: found[path] for path in wanted}),
+        pixels=pixels,
+        crop=crop,
+        classes=_names(classes, None if anew else weights) if options.get("until") is None else (),
+        weights=weights,
+    )
+
+
+def _downloaded(weights: PublishedWeights, cache_dir: Path | str | None) -> Path:
+    # Importing Python's HTTP client takes longer than all of this package.
+    from cnn_evolution.pretrained.download import default_weights_dir, download
+
+    root = default_weights_dir() if cache_dir is None else Path(cache_dir).expanduser()
+    return download(weights.url, kind=weights.hash_kind, digest=weights.hash, directory=root / weights.source)
+
+
+def _of_run(run_dir: Path, name: str | None, given: list[str]) -> Pretrained:
+    """The network of a run.
+
+    Raises:
+      ValueError: It is another network's, or arguments are given that a run decides.
+    """
+    if given:
+        raise ValueError(
+            f"{run_dir} is a run, whose network is built as it was trained; it takes no {', '.join(given)}"
+        )
+    with needed_for("loading a run"):
+        # A run is read by the recipe that it stores, so this stands above this package and is imported when it is used.
+        from cnn_evolution.recipes.runs import load_classifier
+
+        run = load_classifier(run_dir)
+    if name not in (None, run.name):
+        raise ValueError(f"{run_dir} holds a run of {run.name}, and not of {name!r}")
+    variables = jax.device_get(run.variables)
+    return Pretrained(model=run.model, variables=variables, pixels=run.pixels, crop=run.crop, classes=run.classes)
+
+
+def _of_file(options: Mapping[str, Any], num_classes: int | None) -> dict[str, Any]:
+    """The options that a file may have been made for; what leaves out a network's end is none of them."""
+    return {option: value for option, value in options.items() if option != "until"} | (
+        {"num_classes": 0} if num_classes == 0 else {}
+    )
+
+
+def _read(name: str, state_dict: Mapping[str, Any], source: str, options: Mapping[str, Any]) -> tuple[Flat, int]:
+    """The arrays of a file, and the number of its classes.
+
+    They are those of the published network, or else of the one that the options build.
+
+    Raises:
+      ValueError: They are neither.
+    """
+    try:
+        variables = from_torch(name, state_dict, source=source)
+        options = {}
+    except ValueError:
+        if not options:
+            raise
+        variables = from_torch(name, state_dict, source=source, **options)
+    flat: Flat = traverse_util.flatten_dict(variables)
+    heads = [leaf.path for leaf in correspondence(name, source, **options) if leaf.of_classes]
+    classes = flat[heads[0]].shape[-1] if heads else 0
+    if source == "timm" and classes == model_info(name).num_classes + 1:
+        flat |= {path: np.ascontiguousarray(flat[path][..., 1:]) for path in heads}  # the background class comes first
+        classes -= 1
+    return flat, classes
+
+
+def _check(name: str, wanted: Mapping[tuple[str, ...], tuple[int, ...]], found: Flat) -> None:
+    """Raises ValueError, with all that differs, unless the arrays that were found fill the network's layers."""
+    layers = {path[1:-1] for path in wanted}
+    over = [path for path in found if path not in wanted and path[1:-1] in layers]
+    problems = [f"missing: {'/'.join(path)} {shape}" for path, shape in wanted.items() if path not in found]
+    problems += [f"left over: {'/'.join(path)} {found[path].shape}" for path in over]
+    problems += [
+        f"wrong shape: {'/'.join(path)} is {found[path].shape}, expected {shape}"
+        for path, shape in wanted.items()
+        if path in found and found[path].shape != shape
+    ]
+    if problems:
+        hint = f"as published it has width 1 and images of {model_info(name).input_size} pixels"
+        if any(path[0] == "batch_stats" for path in over):
+            hint = "the published weights are of batch normalisation, which layers.frozen_batch_norm keeps"
+        lines = "\n  ".join(problems)
+        raise ValueError(f"the weights do not fill this {name} ({hint}); {len(problems)} arrays differ:\n  {lines}")
+
+
+def _drawn(model: nn.Module, paths: list[tuple[str, ...]], size: int, key: Array) -> Flat:
+    """Some of a network's arrays as they are initialised; the compiler drops the rest of the network."""
+
+    def init(key: Array) -> Flat:
+        flat = traverse_util.flatten_dict(model.init(key, jnp.zeros((1, size, size, 3))))
+        return {path: flat[path] for path in paths}
+
+    return {path: np.asarray(leaf) for path, leaf in jax.jit(init)(key).items()}
+
+
+def _preparation(name: str, weights: PublishedWeights | None, size: int | None) -> tuple[Pixels, "CenterCrop"]:
+    """The scale of the pixels and the crop that weights were made for; the crop scaled to `size` pixels if it is given.
+
+    Of weights that no zoo lists they follow the catalogue, which is said.
+    """
+    with needed_for("cropping images"):
+        from cnn_evolution.data import CenterCrop
+
+    if weights is None:
+        spec = model_info(name)
+        _log.warning("no zoo says how images of %s are prepared; the catalogue's mean, std and input_size do", name)
+        size = size or spec.input_size
+        return Pixels(spec.mean, spec.std), CenterCrop(size=size, resize=size)
+    resize = weights.resize if size is None else round(weights.resize * size / weights.crop)
+    crop = CenterCrop(size=size or weights.crop, resize=resize, interpolation=weights.interpolation)
+    return Pixels(weights.mean, weights.std), crop
+
+
+def _names(classes: int, weights: PublishedWeights | None) -> tuple[str, ...]:
+    """The names of a network's classes: of as many as the zoo's weights have, theirs, and otherwise the labels."""
+    if weights is not None and classes == weights.num_classes:
+        return classes_of(weights.dataset).names
+    return tuple(str(label) for label in range(classes))
