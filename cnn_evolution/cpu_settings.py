@@ -61,6 +61,7 @@ def prefer_eigen() -> None:
     flags = os.environ.get("XLA_FLAGS")
     if FLAG in (flags or "") or importlib.metadata.version("jaxlib") not in JAXLIBS:
         return
+    import jax  # noqa: F401 # which quietens jaxlib's log
     from jaxlib import _jax  # of a version that was tried; making options reads the flags without starting a backend
 
     os.environ["XLA_FLAGS"] = f"{flags or ''} {EIGEN}".strip()

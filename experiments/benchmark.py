@@ -36,7 +36,7 @@ import tyro
 from cnn_evolution import model_info
 from cnn_evolution.cpu_settings import computes_on_cpu, tuned
 from experiments import command_line, contenders
-from experiments.contenders import MODES, Case, Contender, Step
+from experiments.contenders import MODES, Case, Contender, Step, parse
 from experiments.operations import OPERATIONS, seconds_by_kind
 
 CONTENDERS: Mapping[str, Callable[[Case], Contender]] = {
@@ -119,12 +119,13 @@ class Result:
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.benchmark", description=__doc__)
+    arguments = tyro.cli(Arguments, prog="python -m experiments.benchmark", description=command_line.described(__doc__))
     if not arguments.networks:
         raise ValueError("there is nothing to measure; expected the name of at least one network")
     results: list[Result] = []
     print(row(HEADER), row(["---"] * len(HEADER)), sep="\n", flush=True)
-    for case in [parse(network, arguments) for network in arguments.networks]:
+    shape = (arguments.input_size, arguments.batch_size, arguments.width, arguments.dtype)
+    for case in [parse(network, *shape) for network in arguments.networks]:
         names: list[str] = list(dict.fromkeys(arguments.convolution))
         if arguments.torch and case.width == 1 and contenders.torch_source(case.model):
             names.append("torch")
@@ -136,22 +137,6 @@ def main() -> None:
         print(operations_table([result for result in results if result.operations]))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(report(results), indent=1) + "\n")
-
-
-def parse(network: str, arguments: Arguments) -> Case:
-    """`NAME@PIXELSxIMAGES` as a case.
-
-    Raises:
-      ValueError: if it has another form, or the catalogue has no such name.
-    """
-    name, _, shape = network.partition("@")
-    size, _, images = shape.partition("x")
-    spec = model_info(name)
-    if not all(number.isdecimal() for number in (size, images) if number):
-        raise ValueError(f"{network!r} is not NAME, NAME@PIXELS or NAME@PIXELSxIMAGES, such as {name}@64x32")
-    input_size = int(size) if size else arguments.input_size or spec.input_size
-    batch_size = int(images) if images else arguments.batch_size
-    return Case(name, input_size, batch_size, arguments.width, arguments.dtype)
 
 
 def measure(case: Case, names: list[str], arguments: Arguments) -> Iterator[Result]:

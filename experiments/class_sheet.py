@@ -44,7 +44,9 @@ class Arguments:
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.class_sheet", description=__doc__)
+    arguments = tyro.cli(
+        Arguments, prog="python -m experiments.class_sheet", description=command_line.described(__doc__)
+    )
     source = open_source(arguments.dataset, arguments.split, data_dir=arguments.data_dir, label=arguments.label)
     first: dict[int, Encoded] = {}
     for index in range(len(source)):

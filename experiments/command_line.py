@@ -9,6 +9,15 @@ from collections.abc import Callable
 from typing import NoReturn
 
 
+def described(text: str | None) -> str:
+    """A command's documentation, with what every command does to its process."""
+    return f"""{(text or "").rstrip()}
+
+Where JAX will compute on a CPU, the command starts itself again with settings of glibc that keep freed memory, and sets
+a flag of XLA for its convolutions, both for this process alone. What GLIBC_TUNABLES or XLA_FLAGS say of them stays.
+"""
+
+
 def run(command: Callable[[], None]) -> NoReturn:
     """Runs a command and exits with 0, or after one line that says what.
 

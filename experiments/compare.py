@@ -40,7 +40,7 @@ class Arguments(Evaluating):
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.compare", description=__doc__)
+    arguments = tyro.cli(Arguments, prog="python -m experiments.compare", description=command_line.described(__doc__))
     arguments.keep_programs()
     first, second = (predictions_of(path, arguments) for path in (arguments.first, arguments.second))
     check_comparable(first, second)

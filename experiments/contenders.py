@@ -47,6 +47,21 @@ class Case:
         return images, draw.integers(ce.model_info(self.model).num_classes, size=self.batch_size)
 
 
+def parse(network: str, input_size: int | None, batch_size: int, width: float, dtype: str) -> Case:
+    """`NAME`, `NAME@PIXELS` or `NAME@PIXELSxIMAGES` as a case; the numbers are for what it does not say.
+
+    Raises:
+      ValueError: if it has another form, or there is no network of that name.
+    """
+    name, _, shape = network.partition("@")
+    size, _, images = shape.partition("x")
+    spec = ce.model_info(name)
+    if not all(number.isdecimal() for number in (size, images) if number):
+        raise ValueError(f"{network!r} is not NAME, NAME@PIXELS or NAME@PIXELSxIMAGES, such as {name}@64x32")
+    pixels = int(size) if size else input_size or spec.input_size
+    return Case(name, pixels, int(images) if images else batch_size, width, dtype)
+
+
 @dataclasses.dataclass(frozen=True)
 class Step:
     """A step that is ready to run.

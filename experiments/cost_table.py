@@ -48,7 +48,9 @@ class Arguments:
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.cost_table", description=__doc__)
+    arguments = tyro.cli(
+        Arguments, prog="python -m experiments.cost_table", description=command_line.described(__doc__)
+    )
     reports = [cost(name, arguments.input_size, batch_size=arguments.batch_size) for name in arguments.names]
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
     if reports:

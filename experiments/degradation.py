@@ -91,7 +91,9 @@ class Arguments(Compiling):
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.degradation", description=__doc__)
+    arguments = tyro.cli(
+        Arguments, prog="python -m experiments.degradation", description=command_line.described(__doc__)
+    )
     arguments.keep_programs()
     directory = arguments.output_dir or Path("runs/degradation") / Path(arguments.dataset).name
     answer = {"residual": residual, "depth": depth, "batchnorm": batchnorm}[arguments.question]

@@ -41,7 +41,7 @@ class Arguments(Importing, Storing):
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate", description=__doc__)
+    arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate", description=command_line.described(__doc__))
     arguments.keep_programs()
     result = arguments.stored(lambda answered: evaluated(arguments, answered))
     print(f"{result.model}: {summary(result)}")

@@ -52,7 +52,9 @@ class Arguments(Storing):
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate_pretrained", description=__doc__)
+    arguments = tyro.cli(
+        Arguments, prog="python -m experiments.evaluate_pretrained", description=command_line.described(__doc__)
+    )
     arguments.keep_programs()
     chosen = choose(arguments)
     for option in ("path", "predictions"):

@@ -74,7 +74,7 @@ class Arguments(Compiling):
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.filters", description=__doc__)
+    arguments = tyro.cli(Arguments, prog="python -m experiments.filters", description=command_line.described(__doc__))
     arguments.keep_programs()
     if arguments.image is not None and not arguments.image.is_file():
         raise FileNotFoundError(f"there is no image {arguments.image}")

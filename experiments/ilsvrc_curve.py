@@ -102,7 +102,9 @@ class Arguments(Compiling):
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.ilsvrc_curve", description=__doc__)
+    arguments = tyro.cli(
+        Arguments, prog="python -m experiments.ilsvrc_curve", description=command_line.described(__doc__)
+    )
     arguments.keep_programs()
     if arguments.seeds < 1:
         raise ValueError(f"--seeds is {arguments.seeds}; expected at least 1")

@@ -52,7 +52,9 @@ class Arguments(Importing):
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.list_models", description=__doc__)
+    arguments = tyro.cli(
+        Arguments, prog="python -m experiments.list_models", description=command_line.described(__doc__)
+    )
     specs = selected(arguments)
     if arguments.markdown:
         print(page(specs), end="")

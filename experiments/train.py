@@ -77,7 +77,7 @@ def main() -> None:
         },
         args=rest,
         prog="python -m experiments.train",
-        description=__doc__,
+        description=command_line.described(__doc__),
     )
     arguments.keep_programs()
     if arguments.distributed:

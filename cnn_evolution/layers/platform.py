@@ -17,7 +17,8 @@ def plain_convolutions() -> contextlib.AbstractContextManager[None]:
     """Within this context, convolution, max-pooling and normalisation are XLA's own on a CPU too.
 
     For comparisons, and for forward-mode differentiation (`jax.jvp`) on a CPU, which the forms for it do not support.
-    It counts where a function is traced; `jax.jit` traces again when it changes.
+    Gradients of `jax.jvp` and `jax.jacfwd` need it on every platform, because JAX transforms both forms before one is
+    lowered. It counts where a function is traced; `jax.jit` traces again when it changes.
     """
     return _plain(True)
 

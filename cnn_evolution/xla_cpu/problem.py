@@ -35,7 +35,7 @@ class Problem:
     @property
     def depthwise(self) -> bool:
         """Whether every channel has one kernel of its own."""
-        return self.channels == self.features == self.groups
+        return self.groups > 1 and self.channels == self.features == self.groups
 
     @property
     def pointwise(self) -> bool:

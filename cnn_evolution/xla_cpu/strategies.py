@@ -66,7 +66,7 @@ def _turned(dy: Array, kernel: Array, problem: Problem) -> Array:
 
 
 def _is_depthwise(problem: Problem) -> bool:
-    return problem.groups > 1 and problem.depthwise
+    return problem.depthwise
 
 
 def _is_grouped(problem: Problem) -> bool:
@@ -79,6 +79,11 @@ def _is_dense(problem: Problem) -> bool:
 
 def _is_3x3(problem: Problem) -> bool:
     return _is_dense(problem) and (problem.window.size, problem.window.strides) == ((3, 3), (1, 1))
+
+
+def _is_small(problem: Problem) -> bool:
+    """Every product of `small_cin` is compiled by itself."""
+    return _is_dense(problem) and problem.window.taps * problem.channels <= 4 * thresholds.SMALL_CIN_PRODUCTS
 
 
 def _has_small_cin(problem: Problem) -> bool:
@@ -108,11 +113,8 @@ def _has_stride(problem: Problem) -> bool:
 
 def _suits_correlation(problem: Problem) -> bool:
     """Small batches and those that divide badly, and float64, leave XLA's kernel too little or no fast form."""
-    return correlation.images_at_a_time(problem) >= thresholds.CORRELATION_IMAGES and problem.itemsize <= 4
-
-
-def _is_pointwise(problem: Problem) -> bool:
-    return problem.pointwise
+    enough = correlation.images_at_a_time(problem) >= thresholds.CORRELATION_IMAGES
+    return enough and not problem.pointwise and problem.itemsize <= 4
 
 
 def _has_stride_1(problem: Problem) -> bool:
@@ -122,7 +124,7 @@ def _has_stride_1(problem: Problem) -> bool:
 FORWARD = (
     Strategy("depthwise", depthwise.forward, able=_is_depthwise),
     Strategy("grouped", functools.partial(grouped.forward, dense=forward), able=_is_grouped),
-    Strategy("small_cin", small_cin.forward, able=_is_dense, suits=_has_small_cin),
+    Strategy("small_cin", small_cin.forward, able=_is_small, suits=_has_small_cin),
     Strategy("winograd", winograd.forward, able=_is_3x3, suits=_suits_winograd),
     Strategy("im2col", im2col.forward, able=_is_dense, suits=_has_no_fast_kernel),
     Strategy("direct", direct.forward, able=_is_dense),
@@ -137,11 +139,6 @@ WEIGHT_GRADIENT = (
     Strategy("depthwise", depthwise.weight_gradient, able=_is_depthwise),
     Strategy("grouped", functools.partial(grouped.weight_gradient, dense=weight_gradient), able=_is_grouped),
     Strategy("winograd", winograd.weight_gradient, able=_is_3x3, suits=_suits_winograd),
-    Strategy(
-        "correlation",
-        correlation.weight_gradient,
-        able=_is_dense,
-        suits=lambda p: not p.pointwise and _suits_correlation(p),
-    ),
+    Strategy("correlation", correlation.weight_gradient, able=_is_dense, suits=_suits_correlation),
     Strategy("im2col", im2col.weight_gradient, able=_is_dense),
 )

@@ -49,7 +49,7 @@ class Arguments:
 
 
 def main() -> None:
-    arguments = tyro.cli(Arguments, prog="python -m experiments.gpu_check", description=__doc__)
+    arguments = tyro.cli(Arguments, prog="python -m experiments.gpu_check", description=command_line.described(__doc__))
     if arguments.seconds <= 0:
         raise ValueError(f"--seconds is {arguments.seconds:g}; expected a number above 0")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")

@@ -7,8 +7,8 @@ import pytest
 
 import cnn_evolution as ce
 from experiments import contenders
-from experiments.benchmark import Arguments, Result, cells, parse, speed_of_ours
-from experiments.contenders import Case
+from experiments.benchmark import Result, cells, speed_of_ours
+from experiments.contenders import Case, parse
 
 
 def run(*arguments, code=0):
@@ -55,13 +55,13 @@ def test_unknown_networks_are_named():
     [("resnet50", (224, 16)), ("resnet50@64", (64, 16)), ("alexnet@x8", (227, 8)), ("vgg16@32x4", (32, 4))],
 )
 def test_sizes_can_be_stated_with_the_name(network, expected):
-    case = parse(network, Arguments(networks=()))
+    case = parse(network, None, 16, 1.0, "float32")
     assert (case.input_size, case.batch_size) == expected
 
 
 def test_sizes_must_be_numbers():
     with pytest.raises(ValueError, match="'resnet50@big' is not NAME, NAME@PIXELS or NAME@PIXELSxIMAGES"):
-        parse("resnet50@big", Arguments(networks=()))
+        parse("resnet50@big", None, 16, 1.0, "float32")
 
 
 def result(contender, seconds, **changes):

@@ -309,14 +309,6 @@ def test_second_derivatives(kind):
     jax.tree.map(assert_close, actual, expected)
 
 
-def test_forward_mode_needs_plain_convolutions():
-    ours, _, x, kernel = small("dense")
-    with pytest.raises(TypeError, match="custom_vjp"):
-        jax.jvp(ours, (x, kernel), (x, kernel))
-    with plain_convolutions():
-        jax.jvp(ours, (x, kernel), (x, kernel))
-
-
 def test_eval_shape():
     ours, _, x, kernel = small("grouped")
     assert jax.eval_shape(ours, x, kernel).shape == (2, 5, 5, 12)
