@@ -98,7 +98,8 @@ def create_model(
             )
     if "axis_name" in fields:
         options["axis_name"] = axis_name
-    model = spec.build(num_classes=num_classes, dtype=dtype, width=width, **options)
+    own_width = spec.build.keywords.get("width", 1.0) if isinstance(spec.build, functools.partial) else 1.0
+    model = spec.build(num_classes=num_classes, dtype=dtype, width=own_width * width, **options)
     if "depths" in options and "features" not in options:  # which would give it other stages
         stages = spec.build().depths
         if len(options["depths"]) != len(stages):

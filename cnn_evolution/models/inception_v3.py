@@ -15,7 +15,6 @@ pool, it pools to 5 x 5. Kernels N(0, 2 / fan-in), as in the authors' code, and 
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -116,7 +115,7 @@ class AuxiliaryClassifier(nn.Module):
         return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(layers.global_avg_pool(x))
 
 
-class InceptionV3(nn.Module):
+class InceptionV3(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 299, 299, 3) to logits (N, num_classes).
 
     The auxiliary classifier's logits go to the collection "aux_logits", as "6e", where that is mutable; otherwise they
@@ -124,49 +123,27 @@ class InceptionV3(nn.Module):
 
     Attributes:
       aux_heads: Whether there is an auxiliary classifier.
-      num_classes: Size of the last layer; 0 leaves it and the auxiliary classifier out.
-      width: Factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     aux_heads: bool = True
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.5
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
+    def backbone(self, images: Array, train: bool) -> Array:
         layer = functools.partial(
-            layers.ConvNormRelu,
+            layers.ConvNormAct,
             conv=functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN),
-            norm=functools.partial(
-                layers.batch_norm, train=train, epsilon=1e-3, dtype=self.dtype, axis_name=self.axis_name
-            ),
+            norm=self.norm_layer(train, epsilon=1e-3),
+            act=self.act or nn.relu,
             scale=layers.scaled(self.width),
         )
-        endpoint = functools.partial(layers.endpoint, self)
 
-        x = endpoint("stem", stem(images, layer))  # N x 35 x 35 x 192
+        x = self.endpoint("stem", stem(images, layer))  # N x 35 x 35 x 192
         for name, branches in BLOCKS.items():
-            x = endpoint(f"mixed_{name}", layers.Branches(branches, layer, name=f"mixed_{name}")(x))
-            if name == AUXILIARY_AFTER and self._auxiliary_wanted():
+            x = self.endpoint(f"mixed_{name}", layers.Branches(branches, layer, name=f"mixed_{name}")(x))
+            if name == AUXILIARY_AFTER and self.aux_heads and self.auxiliary_wanted():
                 head = AuxiliaryClassifier(self.num_classes, layer, name=f"aux_{name}")
                 layers.endpoint(self, name, head(x), "aux_logits")
-        x = layers.global_avg_pool(x)  # N x 2048
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
-
-    def _auxiliary_wanted(self) -> bool:
-        """Whether there is an auxiliary classifier, and its logits or its initial parameters are asked for."""
-        if not self.aux_heads or not self.num_classes:
-            return False
-        return self.is_initializing() or layers.wanted(self, "aux_logits")
+        return x
 
 
 VARIANTS = {"inception_v3": InceptionV3}

@@ -18,7 +18,7 @@ from cnn_evolution.models.resnet import BasicBlock, Bottleneck, ResNet, bottlene
 from cnn_evolution.models.resnext import block_32x4d
 
 se = functools.partial(ResNet, attention=layers.SqueezeExcite, ceil_pool=True)
-block_18 = functools.partial(BasicBlock, branch_relu=True)
+block_18 = functools.partial(BasicBlock, branch_act=True)
 block_154 = functools.partial(Bottleneck, widening=4, groups=64, reduction=2, projection=3)
 
 VARIANTS = {
