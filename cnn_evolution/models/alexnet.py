@@ -8,13 +8,6 @@ conv2, conv4 and conv5 see their own tower only, which is a convolution with two
 `alexnet_single` is the same in one tower, the form in which the network is often implemented and mistaken for the
 paper's. `alexnet_owt` is the single tower of A. Krizhevsky, "One weird trick for parallelizing convolutional neural
 networks" (arXiv 1404.5997, 2014), which is narrower and does not normalise responses.
-
-Deviations: images are 227 pixels wide, not 224 as the text says, because the figure's 55 x 55 map follows from 227
-without padding. Inputs are divided by their standard deviation as well as centred; the paper only subtracts the mean.
-`alexnet_single` has pytorchcv's constants, with which its weights were trained: responses are normalised with a fifth
-of the paper's alpha, and pools round up, so that 224 pixels fit too. `alexnet_owt` has torchvision's 64-192-384-256-256
-channels and padding of 2; the initialisation and the place of dropout are those of 2012, where torchvision drops the
-inputs of fc6 and fc7.
 """
 
 import functools

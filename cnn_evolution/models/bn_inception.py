@@ -5,12 +5,6 @@ GoogLeNet with batch normalisation after every convolution, two 3 x 3 filters in
 inside most blocks, one block more at 28 x 28, and reductions by blocks whose filters step by two beside a pool
 (appendix, Fig. 5). Dropout and local response normalisation are gone: batch normalisation makes them unnecessary
 (section 4.2.1).
-
-Deviations: Fig. 5 contradicts itself at 4c and 4d, whose branches sum to 608 channels where it prints 576; the branches
-are followed, as in Caffe's and pytorchcv's networks, and 4e has 1056 channels. Neither reaches the text's 13.6 million
-parameters. The first convolution is a plain 7 x 7 as there; the paper's is separable, with 8 filters a channel.
-Convolutions have biases, as there, though normalisation takes them away. Kernels N(0, 2 / fan-in) and the classifier
-N(0, 1 / fan-in), since nothing is stated. The auxiliary classifiers, which Fig. 5 leaves out, are left out.
 """
 
 import functools

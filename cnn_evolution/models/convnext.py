@@ -3,9 +3,6 @@
 
 A ResNet after the transformers: 4 x 4 patches for a stem, depthwise 7 x 7 convolutions, inverted bottlenecks, one GELU
 and one layer normalisation a block (Fig. 4), and layer normalisation before every change of resolution.
-
-Deviations: Table 5 gives the initialisation's deviation as 0.2; the authors' code and torchvision have 0.02, which is
-followed. They cut it off at 2, a hundred deviations away; it is not cut off here.
 """
 
 import functools

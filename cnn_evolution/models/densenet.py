@@ -4,9 +4,6 @@
 A layer sees the concatenation of all maps before it in its block, and adds a few of its own (Fig. 1). These are the
 ImageNet networks of Table 1, DenseNet-BC: 1 x 1 bottlenecks, and transitions that halve the channels. `densenet161`,
 with a growth rate of 48, is in the first versions of the paper and in the authors' repository.
-
-Deviations: kernels N(0, 2 / fan-in) (the paper cites He et al. 2015, who find fan-in and fan-out equally good); the
-classifier's initialisation is not stated and is N(0, 1 / fan-in) here.
 """
 
 import functools

@@ -3,12 +3,6 @@
 
 A search like MnasNet's finds B0 (Table 1), of MobileNetV2's blocks with channel attention and swish; B1 to B7 are B0
 with more channels, more blocks and larger images, grown together at a fixed proportion (section 3.3).
-
-Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad more below and on the right where the
-stride is 2 and the size even. Batch normalisation follows torchvision, whose B0 to B4 have epsilon 1e-5 and keep 0.9 of
-their running statistics at every step; its B5 to B7, and the authors' networks, have 1e-3 and 0.99. B2 takes 288
-pixels, as torchvision's weights do; the authors' takes 260. The paper does not state its initialisation; it is N(0, 2 /
-fan-in) here, and N(0, 1 / fan-in) in the classifier.
 """
 
 import functools

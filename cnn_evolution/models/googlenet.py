@@ -7,9 +7,6 @@ Fig. 3).
 `googlenet` is the paper's network. `googlenet_bn` is the one whose weights torchvision ships: batch normalisation
 (epsilon 1e-3) instead of local response normalisation and biases, 3 x 3 filters where the paper has 5 x 5, a 2 x 2
 pool before 5a, dropout 0.2, and auxiliary classifiers that pool to 4 x 4 at any image size.
-
-Deviations: the paper does not state its initialisation; Glorot's (2010) is what "published" means here. Pools round
-up, which gives Table 1's 56, 28, 14 and 7. Inputs are divided by their standard deviation as well as centred.
 """
 
 import functools

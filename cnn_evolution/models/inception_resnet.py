@@ -4,13 +4,6 @@ Residual Connections on Learning", AAAI 2017 (arXiv 1602.07261, 2016).
 Inception blocks as branches of a residual network: a 1 x 1 convolution without normalisation expands the concatenation
 to the map's channels, and the sum is scaled down, without which training of wide networks broke down (section 3.3).
 Blocks have the names of the authors' TensorFlow code.
-
-Deviations: that code, whose weights all ports carry, is another network than the paper's figures draw, and is followed:
-10, 20 and 10 blocks instead of 5, 10 and 5; Inception-v3's stem and one pure Inception block (5b) instead of Fig. 3;
-maps of 320, 1088 and 2080 channels instead of 384, 1154 and 2048; a last block without ReLU and scaling, and a 1 x 1
-convolution to 1536 after it. Branches are scaled by 0.17, 0.10 and 0.20. Kernels N(0, 2 / fan-in), as in that code, and
-the classifier N(0, 1 / fan-in). Normalisation has a factor, as in timm; the authors' has none. Dropout is the paper's
-0.2; timm's is 0.
 """
 
 import functools

@@ -4,13 +4,6 @@ Computer Vision", CVPR 2016 (arXiv 1512.00567, 2015).
 Filters in factors: 5 x 5 as two 3 x 3 (Fig. 5), 7 x 7 as 1 x 7 and 7 x 1 (Fig. 6), and 3 x 3 split into 1 x 3 beside
 3 x 1 where maps are small (Fig. 7); reductions by filters beside a pool (Fig. 10); an auxiliary classifier with batch
 normalisation (Fig. 8). Blocks and branches have the names of the authors' TensorFlow code.
-
-Deviations: that code is followed, as by all ports, where it departs from the paper: the stem ends in 1 x 1 with 80 and
-3 x 3 with 192 filters and a pool (Table 1 has 3 x 3 throughout and no pool), and the blocks at 35 x 35 keep one 5 x 5.
-As in torchvision, mean pools count the padding and normalisation has a factor (the
-authors' does neither), and dropout is 0.5. torchvision's weights expect pixels in [-1, 1]; it gets there by its option
-`transform_input`, here by the catalogue's mean and deviation. Where a map is too small for the auxiliary classifier's
-pool, it pools to 5 x 5. Kernels N(0, 2 / fan-in), as in the authors' code, and the classifiers' N(0, 1 / fan-in).
 """
 
 import functools

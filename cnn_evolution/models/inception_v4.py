@@ -3,10 +3,6 @@ Residual Connections on Learning", AAAI 2017 (arXiv 1602.07261, 2016).
 
 Inception-v3 made uniform: the stem branches as well (Fig. 3), and the three kinds of block (Fig. 4 to 6) repeat without
 change between two reductions (Fig. 7 and 8).
-
-Deviations: kernels N(0, 2 / fan-in), as in the authors' TensorFlow code, and the classifier N(0, 1 / fan-in), since
-nothing is stated. Mean pools do not count the padding, as in that code and in timm. Normalisation has a factor, as in
-timm; the authors' has none. Dropout is the paper's 0.2 (it keeps 0.8); timm's is 0.
 """
 
 import functools

@@ -4,12 +4,6 @@ Architecture Search for Mobile", CVPR 2019 (arXiv 1807.11626, 2018).
 A search that times its candidates on a phone chooses filter sizes, expansions and depths of MobileNetV2's blocks, a
 choice for each stage. This is model B1, found without channel attention (Table 2), at four multiples of its channels
 (section 5.2); the first stage is a separable convolution, which is a block without expansion.
-
-Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad more below and on the right where the
-stride is 2 and the size even. Running statistics keep 0.99 of their old values as the paper states (section 5);
-torchvision's keep 0.9997, which is the option `momentum`. The last convolution has 1280 channels at every multiple, as
-in torchvision. The paper does not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 / fan-in) in the
-classifier.
 """
 
 import functools

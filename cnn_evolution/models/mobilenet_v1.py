@@ -3,10 +3,6 @@ arXiv 1704.04861 (2017).
 
 A 3 x 3 convolution is split in two: one filter for each channel, then a 1 x 1 convolution that combines the channels,
 at an eighth to a ninth of the cost (section 3.1, Table 1). A width multiplier trades accuracy for cost (section 3.3).
-
-Deviations: Table 1 gives the last depthwise convolution stride 2, but the sizes beside it need stride 1. Padding is
-symmetric, as in pytorchcv; TensorFlow's own networks pad below and on the right where the stride is 2 and the size
-even. The paper does not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 / fan-in) in the classifier.
 """
 
 import functools

@@ -4,10 +4,6 @@ Bottlenecks", CVPR 2018 (arXiv 1801.04381).
 Shortcuts join the narrow maps instead of the wide ones: a block expands its input, looks at every channel alone, and
 projects back without a nonlinearity, which would destroy what few channels hold (Table 1, Fig. 4). Later searched
 networks are made of the same block.
-
-Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad below and on the right where the
-stride is 2 and the size even. The paper does not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 /
-fan-in) in the classifier. Nor does it state a dropout of the classifier's inputs; 0.2 is torchvision's.
 """
 
 import functools

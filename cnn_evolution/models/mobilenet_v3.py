@@ -3,11 +3,6 @@
 MobileNetV2's blocks as a search arranged them, with channel attention inside the expansion (Fig. 4), nonlinearities
 that are cheap to compute (h-swish and a piecewise linear sigmoid, section 5.2), and the last layers moved behind the
 pool, where they cost little (Fig. 5).
-
-Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad more below and on the right where the
-stride is 2 and the size even. Attention squeezes to a quarter of the expanded channels, rounded to a multiple of 8 as
-in both. Dropout is torchvision's 0.2; the paper states 0.8, which is the share that TensorFlow keeps. The paper does
-not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 / fan-in) in the fully connected layers.
 """
 
 import functools

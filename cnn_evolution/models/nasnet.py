@@ -5,12 +5,6 @@ A search on CIFAR-10 found two cells, which are stacked for ImageNet: normal cel
 cells halve it (Fig. 2). A cell sees the outputs of the two cells before it, and adds up pairs of operations on them and
 on its own sums (Fig. 4: NASNet-A). `nasnet_a_mobile` has 4 normal cells in each of three stages and 1056 channels at
 the end (4 @ 1056), `nasnet_a_large` 6 and 4032.
-
-Deviations: what the paper leaves open is as in the authors' code, TensorFlow-slim: padding by TensorFlow's rule, two
-reduction cells after the first convolution, a cell after a reduction that in the large network looks past its input,
-He's initialisation. The zoos have no auxiliary classifier, which is off here as well. Average pools with stride 2 leave
-the padding out, as in TensorFlow and pytorchcv; in `nasnet_a_large` they count it as zeros, as in timm.
-ScheduledDropPath rises with depth only, not over the course of training.
 """
 
 import functools

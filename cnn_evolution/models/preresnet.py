@@ -5,10 +5,6 @@
 Normalisation and ReLU come before each convolution and nothing after the addition, so that the identity reaches from
 the first block to the last (Fig. 1b, Table 2). Where the shape changes, the projection sees what the first convolution
 sees. `wrn_28_10` has blocks of two 3 x 3 convolutions, 28 layers and ten times the channels of a CIFAR ResNet.
-
-Deviations: a stage's stride is in the 3 x 3 convolution, as in pytorchcv's `preresnet*b`; a batch-normalised 7 x 7
-convolution and a pool come before the first stage. `wrn_28_10` has no dropout within its blocks (the paper's variant
-without). Initialisation is N(0, 2 / fan-out), the classifier's N(0, 1 / fan-in).
 """
 
 import functools

@@ -7,9 +7,6 @@ channels. `plain18` and `plain34` are the same layers without shortcuts, which s
 `resnet50`, `101` and `152` have a stage's stride in the first block's 3 x 3 convolution, as in the authors' later work
 and in torchvision; the `_v1` variants have it in the first 1 x 1 convolution, as published, which costs less and sees
 less.
-
-Deviations: kernels N(0, 2 / fan-out) (He et al. 2015 find fan-in and fan-out equally good; fb.resnet.torch and
-torchvision take fan-out); the classifier's initialisation is not stated and is N(0, 1 / fan-in) here.
 """
 
 import functools

@@ -5,10 +5,6 @@ paper chooses. The authors' Caffe networks, and timm's `legacy_se*`, have a stem
 and in SE-ResNets a stage's stride in the first 1 x 1 convolution; so it is here. `senet154` is the network that won
 ILSVRC 2017 (appendix): a stem of three 3 x 3 convolutions, 64 groups, half the channels in each first 1 x 1
 convolution, 3 x 3 projections, dropout.
-
-Deviations: `se_resnet18` is not in the paper; it is the same composition on ResNet-18, with a ReLU at the end of each
-branch as in timm's `legacy_seresnet18`, so that its weights work. timm drops a fifth of the classifier's inputs in all
-these networks; here only `senet154` does, as the authors' did.
 """
 
 import functools

@@ -3,9 +3,6 @@ Mobile Devices", CVPR 2018 (arXiv 1707.01083, 2017).
 
 Bottlenecks whose 1 x 1 convolutions are grouped, with a shuffle of the channels so that groups hear of one another
 (Fig. 2). `_g1` to `_g8` are the columns of Table 1 at width 1: more groups allow more channels at the same cost.
-
-Deviations: the paper does not state its initialisation; kernels are N(0, 2 / fan-in) and the classifier's
-N(0, 1 / fan-in) here.
 """
 
 import functools

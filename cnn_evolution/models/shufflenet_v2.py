@@ -3,9 +3,6 @@ Architecture Design", ECCV 2018 (arXiv 1807.11164).
 
 Half of the channels pass a unit untouched, the other half through 1 x 1, depthwise 3 x 3 and 1 x 1 convolutions
 without groups; then the halves are shuffled (Fig. 3c and d). `_x0_5` to `_x2_0` are the columns of Table 5.
-
-Deviations: the paper does not state its initialisation; kernels are N(0, 2 / fan-in) and the classifier's
-N(0, 1 / fan-in) here.
 """
 
 import functools

@@ -4,10 +4,6 @@ with 50x fewer parameters and <0.5MB model size" (arXiv 1602.07360, 2016).
 Fire modules squeeze a map to a few channels, which 1 x 1 and 3 x 3 filters then expand side by side (Fig. 1); there is
 no fully connected layer. `squeezenet1_0` is the paper's network without bypass (Table 1); `squeezenet1_1`, from the
 authors' repository, has a smaller first layer and pools earlier, for 2.4 times less computation.
-
-Deviations: the paper does not state its initialisation; that of the authors' Caffe files is what "published" means
-here: uniform of variance 1 / fan-in, conv10 N(0, 0.01^2), biases 0. Table 1's 111 and 55 pixels need images of 227; at
-its 224 they are 109 and 54.
 """
 
 import functools

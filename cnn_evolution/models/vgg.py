@@ -6,10 +6,6 @@ B, D and E of Table 1. The `_bn` variants put batch normalisation (Ioffe & Szege
 they are in no paper, and keep the convolutions' biases as torchvision does. `vgg16_lecture` and `vgg19_lecture` are
 what a figure shown in many lectures draws under the names VGG-16 and VGG-19: the third stage has two convolutions only,
 which makes 15 and 17 layers.
-
-Deviations: the paper draws weights from N(0, variance 0.01) and needs a trained shallower network to start the deep
-ones from; its footnote found Glorot's initialisation (2010) to make that unnecessary, and so it is what "published"
-means here. Inputs are divided by their standard deviation as well as centred; the paper only subtracts the mean.
 """
 
 import functools

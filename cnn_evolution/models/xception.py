@@ -3,10 +3,6 @@
 
 The limit of an Inception block, which looks at every channel by itself: 3 x 3 depthwise, then 1 x 1 convolutions, with
 no ReLU between them (section 4.7), in residual blocks whose ReLU comes first (Fig. 5).
-
-Deviations: batch normalisation's epsilon is 1e-5 as in timm's `legacy_xception`; Keras, where its weights come from,
-has 1e-3. Max-pools pad by one on both sides, as in timm; Keras pads even maps on one side. Kernels N(0, 2 / fan-in) and
-the classifier N(0, 1 / fan-in), since nothing is stated. Dropout is the paper's 0.5 (section 4.3); timm's is 0.
 """
 
 import functools

@@ -3,13 +3,6 @@
 
 AlexNet after a look at what its filters see: 7 x 7 filters at stride 2 instead of 11 x 11 at stride 4, no towers (Fig.
 3). Model (b) of Table 2 widens conv3 to conv5 to 512, 1024 and 512.
-
-Deviations: "contrast normalised across feature maps" is taken to be AlexNet's local response normalisation. Its place
-and constants are pytorchcv's, with which its weights were trained: before the pool, with a fifth of AlexNet's alpha;
-Fig. 3 pools first (`pool_first`), and the paper states no constants. Padding is not stated; conv1 pads 1, conv2 0 and
-pools round up, which gives the figure's 110, 55, 26, 13 and 6. "All weights 1e-2" is read as N(0, 0.01), since equal
-weights could never become different. The paper renormalises filters whose RMS exceeds 0.1 while it trains; the module
-does not. Inputs are divided by their standard deviation as well as centred; the paper only subtracts the mean.
 """
 
 import functools
