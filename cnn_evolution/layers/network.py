@@ -18,11 +18,7 @@ Norm = Callable[..., nn.Module]
 
 
 class _Reached(Exception):
-    """Carries the map of the endpoint at which a network ends out of its backbone."""
-
-    def __init__(self, x: Array):
-        super().__init__(x)
-        self.x = x
+    """Carries the value of the endpoint at which a network ends from there to the network's call."""
 
 
 class Network(nn.Module, kw_only=True):
@@ -32,7 +28,8 @@ class Network(nn.Module, kw_only=True):
     `x = self.endpoint("stage1", x)` names a map, and overrides `pre_logits` and `classifier` where its head differs.
 
     Attributes:
-      num_classes: Size of the last layer; 0 leaves it out, and the pre-logits (N, C) come back.
+      num_classes: Size of the last layer; 0 leaves it out, and the pre-logits (N, C) come back, or the global means of
+        pre-logits that are a map.
       width: Factor on every number of channels; 1 is the published network.
       dropout: Share of the classifier's inputs that training drops.
       act: A function such as `nn.silu` in place of every nonlinearity but gates: of ReLU, ReLU6, swish, h-swish and
@@ -70,7 +67,7 @@ class Network(nn.Module, kw_only=True):
             x = self.backbone(images, train)
             x = self.endpoint("pre_logits", self.pre_logits(x, train))
         except _Reached as reached:
-            return reached.x
+            return reached.args[0]
         if self.until is not None:
             raise ValueError(f"until is {self.until!r}; expected the name of an endpoint of {type(self).__name__}")
         if self.num_classes:

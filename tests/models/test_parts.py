@@ -65,10 +65,14 @@ def test_frozen_normalisation_keeps_variables_and_constants(name, trace, called)
     assert {path: module.epsilon for path, module in after.items()} == {p: m.epsilon for p, m in before.items()}
 
 
-def test_networks_without_batch_normalisation_have_no_norm():
-    for name in WITHOUT_NORM:
-        with pytest.raises(ValueError, match="norm"):
-            ce.create_model(name, norm=layers.group_norm(2))
+@pytest.mark.parametrize("name", WITHOUT_NORM)
+def test_where_there_is_no_batch_normalisation_nothing_can_replace_it(name):
+    network = MODELS[name].build()
+    if isinstance(network, layers.OptionallyNormalisedNetwork):
+        with pytest.raises(ValueError, match="no batch normalisation to replace; expected batch_norm=True"):
+            MODELS[name].build(norm=layers.group_norm(2))
+    else:
+        assert not hasattr(network, "norm")
 
 
 def test_zero_scales_of_branches_belong_to_batch_normalisation():
