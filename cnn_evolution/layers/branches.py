@@ -11,7 +11,7 @@ from cnn_evolution.layers.convolution import Size, pair
 
 
 class Filters(NamedTuple):
-    """A box of a figure: a convolution with batch normalisation and ReLU.
+    """A box of a figure: a convolution with batch normalisation and ReLU, or what stands for them.
 
     Attributes:
       features: Number of filters.
@@ -37,19 +37,21 @@ Branch = tuple[Filters | Fork | Callable[[Array], Array], ...]
 """What a map goes through in turn: filters, forks, and pools, which are functions."""
 
 
-class ConvNormRelu(nn.Module):
-    """Convolution, batch normalisation and ReLU, (N, H, W, C) -> (N, H / stride, W / stride, features).
+class ConvNormAct(nn.Module):
+    """Convolution, normalisation and nonlinearity, (N, H, W, C) -> (N, H / stride, W / stride, features).
 
     Attributes:
       filters: The convolution.
       conv: Makes it.
       norm: Makes the normalisation.
+      act: The nonlinearity.
       scale: From the published number of filters to this network's, `layers.scaled`.
     """
 
     filters: Filters
     conv: Callable[..., nn.Module]
     norm: Callable[..., nn.Module]
+    act: Callable[[Array], Array]
     scale: Callable[[int], int]
 
     @nn.compact
@@ -58,7 +60,7 @@ class ConvNormRelu(nn.Module):
         height, width = pair(size)
         padding = (0, 0) if valid else (height // 2, width // 2)
         x = self.conv(self.scale(features), size, stride, padding, name="conv")(x)
-        return nn.relu(self.norm(name="bn")(x))
+        return self.act(self.norm(name="bn")(x))
 
 
 class Branches(nn.Module):
@@ -66,7 +68,7 @@ class Branches(nn.Module):
 
     Attributes:
       branches: The branches by name.
-      layer: Makes a layer of `Filters`: a partial of `ConvNormRelu`.
+      layer: Makes a layer of `Filters`: a partial of `ConvNormAct`.
     """
 
     branches: Mapping[str, Branch]

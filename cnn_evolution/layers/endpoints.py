@@ -12,7 +12,8 @@ def wanted(module: nn.Module, collection: str) -> bool:
 def endpoint(module: nn.Module, name: str, x: Array, collection: str = "endpoints") -> Array:
     """Returns `x`, and stores it as `name` in `collection` if that is wanted.
 
-    Unlike `nn.Module.sow` it does not reserve the name, so an endpoint may be called like the layer it follows.
+    Unlike `nn.Module.sow` it does not reserve the name, so an endpoint may be called like the layer it follows. In a
+    `layers.Network` call `self.endpoint`, at which the network can end.
     """
     if wanted(module, collection):
         module.put_variable(collection, name, x)

@@ -5,20 +5,12 @@ GoogLeNet with batch normalisation after every convolution, two 3 x 3 filters in
 inside most blocks, one block more at 28 x 28, and reductions by blocks whose filters step by two beside a pool
 (appendix, Fig. 5). Dropout and local response normalisation are gone: batch normalisation makes them unnecessary
 (section 4.2.1).
-
-Deviations: Fig. 5 contradicts itself at 4c and 4d, whose branches sum to 608 channels where it prints 576; the branches
-are followed, as in Caffe's and pytorchcv's networks, and 4e has 1056 channels. Neither reaches the text's 13.6 million
-parameters. The first convolution is a plain 7 x 7 as there; the paper's is separable, with 8 filters a channel.
-Convolutions have biases, as there, though normalisation takes them away. Kernels N(0, 2 / fan-in) and the classifier
-N(0, 1 / fan-in), since nothing is stated. The auxiliary classifiers, which Fig. 5 leaves out, are left out.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -70,42 +62,26 @@ BLOCKS = {
 }
 
 
-class BNInception(nn.Module):
-    """Images (N, 224, 224, 3) to logits (N, num_classes).
+class BNInception(layers.NormalisedNetwork, kw_only=True):
+    """Images (N, 224, 224, 3) to logits (N, num_classes)."""
 
-    Attributes:
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
-    """
-
-    num_classes: int = 1000
-    width: float = 1.0
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
-
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
+    def backbone(self, images: Array, train: bool) -> Array:
         layer = functools.partial(
-            layers.ConvNormRelu,
+            layers.ConvNormAct,
             conv=functools.partial(layers.conv, dtype=self.dtype, kernel_init=layers.HE_FAN_IN),
-            norm=functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name),
+            norm=self.norm_layer(train),
+            act=self.act or nn.relu,
             scale=layers.scaled(self.width),
         )
-        endpoint = functools.partial(layers.endpoint, self)
 
-        x = endpoint("conv1", layer(Filters(64, 7, 2), name="conv1")(images))  # N x 112 x 112 x 64
-        x = endpoint("pool1", layers.max_pool(x, 3, 2, ceil_mode=True))  # N x 56 x 56 x 64
-        x = endpoint("conv2_reduce", layer(Filters(64), name="conv2_reduce")(x))  # N x 56 x 56 x 64
-        x = endpoint("conv2", layer(Filters(192, 3), name="conv2")(x))  # N x 56 x 56 x 192
-        x = endpoint("pool2", layers.max_pool(x, 3, 2, ceil_mode=True))  # N x 28 x 28 x 192
+        x = self.endpoint("conv1", layer(Filters(64, 7, 2), name="conv1")(images))  # N x 112 x 112 x 64
+        x = self.endpoint("pool1", layers.max_pool(x, 3, 2, ceil_mode=True))  # N x 56 x 56 x 64
+        x = self.endpoint("conv2_reduce", layer(Filters(64), name="conv2_reduce")(x))  # N x 56 x 56 x 64
+        x = self.endpoint("conv2", layer(Filters(192, 3), name="conv2")(x))  # N x 56 x 56 x 192
+        x = self.endpoint("pool2", layers.max_pool(x, 3, 2, ceil_mode=True))  # N x 28 x 28 x 192
         for name, branches in BLOCKS.items():
-            x = endpoint(name, layers.Branches(branches, layer, name=f"inception_{name}")(x))
-        x = endpoint("pre_logits", layers.global_avg_pool(x))  # N x 1024
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+            x = self.endpoint(name, layers.Branches(branches, layer, name=f"inception_{name}")(x))
+        return x
 
 
 VARIANTS = {"bn_inception": BNInception}

@@ -4,9 +4,6 @@
 A 3 x 3 convolution and three stages of basic blocks on maps of 32, 16 and 8 pixels; n blocks in each make 6n + 2
 layers. All shortcuts are without parameters (option A), so that the plain networks, which lack them, have the same
 parameters. pytorchcv's have projections (the `_option_b` variants).
-
-Deviations: inputs are normalised by channel, as in pytorchcv; the paper subtracts the mean image. It adds padding by
-zeros without saying where; here the new channels come last.
 """
 
 import functools

@@ -3,14 +3,10 @@
 
 A ResNet after the transformers: 4 x 4 patches for a stem, depthwise 7 x 7 convolutions, inverted bottlenecks, one GELU
 and one layer normalisation a block (Fig. 4), and layer normalisation before every change of resolution.
-
-Deviations: Table 5 gives the initialisation's deviation as 0.2; the authors' code and torchvision have 0.02, which is
-followed. They cut it off at 2, a hundred deviations away; it is not cut off here.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -20,6 +16,9 @@ from jax import Array
 from cnn_evolution import layers
 
 ModuleDef = Callable[..., nn.Module]
+
+GELU = functools.partial(nn.gelu, approximate=False)
+KERNEL_INIT = nn.initializers.normal(0.02)
 
 
 class Block(nn.Module):
@@ -32,6 +31,7 @@ class Block(nn.Module):
       conv: Makes convolutions.
       norm: Makes normalisations.
       dense: Makes fully connected layers.
+      act: The nonlinearity between them.
       train: Whether branches are dropped.
     """
 
@@ -40,6 +40,7 @@ class Block(nn.Module):
     conv: ModuleDef
     norm: ModuleDef
     dense: ModuleDef
+    act: layers.Activation
     train: bool
 
     @nn.compact
@@ -47,13 +48,13 @@ class Block(nn.Module):
         channels = x.shape[-1]
         y = self.conv(channels, 7, padding=3, groups=channels, name="depthwise")(x)
         y = self.norm(name="norm")(y)
-        y = nn.gelu(self.dense(4 * channels, name="expand")(y), approximate=False)
+        y = self.act(self.dense(4 * channels, name="expand")(y))
         y = self.dense(channels, name="project")(y)
         y = y * self.param("layer_scale", nn.initializers.constant(self.layer_scale), (channels,)).astype(y.dtype)
         return x + layers.stochastic_depth(self.drop_path, train=self.train, name="drop_path")(y)
 
 
-class ConvNeXt(nn.Module):
+class ConvNeXt(layers.Network, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes).
 
     Attributes:
@@ -62,42 +63,43 @@ class ConvNeXt(nn.Module):
       drop_path: How often training drops the last block's branch; from the first block, which it never drops, the
         rate grows evenly.
       layer_scale: What the branches' learnt factors start at.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dtype: What the layers compute in; parameters and logits stay float32.
     """
 
     depths: tuple[int, ...]
     channels: int
     drop_path: float
     layer_scale: float = 1e-6
-    num_classes: int = 1000
-    width: float = 1.0
-    dtype: Any = jnp.float32
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
-        kernel_init = nn.initializers.normal(0.02)
-        conv = functools.partial(layers.conv, dtype=self.dtype, kernel_init=kernel_init)
-        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=kernel_init)
-        norm = functools.partial(nn.LayerNorm, epsilon=1e-6, use_fast_variance=False, dtype=self.dtype)
-        endpoint = functools.partial(layers.endpoint, self)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or GELU
+        conv = functools.partial(layers.conv, dtype=self.dtype, kernel_init=KERNEL_INIT)
+        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=KERNEL_INIT)
+        norm = self.layer_norm()
 
         x = conv(scale(self.channels), 4, 4, name="stem")(images)
-        x = endpoint("stem", norm(name="stem_norm")(x))  # N x 56 x 56 x 96
+        x = self.endpoint("stem", norm(name="stem_norm")(x))  # N x 56 x 56 x 96
         rates = iter(np.linspace(0, self.drop_path, sum(self.depths)).tolist())
         for stage, depth in enumerate(self.depths, start=1):
             if stage > 1:
                 x = norm(name=f"downsample{stage}_norm")(x)
                 x = conv(scale(self.channels * 2 ** (stage - 1)), 2, 2, name=f"downsample{stage}")(x)
             for i in range(1, depth + 1):
-                x = Block(next(rates), self.layer_scale, conv, norm, dense, train, name=f"stage{stage}_block{i}")(x)
-            x = endpoint(f"stage{stage}", x)  # N x 56, 28, 14, 7
-        x = endpoint("pre_logits", norm(name="norm")(layers.global_avg_pool(x)))  # N x 768
-        if not self.num_classes:
-            return x
-        return dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+                block = functools.partial(Block, next(rates), self.layer_scale, conv, norm, dense, act, train)
+                x = block(name=f"stage{stage}_block{i}")(x)
+            x = self.endpoint(f"stage{stage}", x)  # N x 56, 28, 14, 7
+        return x
+
+    def pre_logits(self, x: Array, train: bool) -> Array:
+        x = self.layer_norm()(name="norm")(layers.global_avg_pool(x))  # N x 768
+        return nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
+
+    def classifier(self, x: Array) -> Array:
+        return nn.Dense(self.num_classes, dtype=jnp.float32, kernel_init=KERNEL_INIT, name="fc")(x)
+
+    @nn.nowrap
+    def layer_norm(self) -> ModuleDef:
+        """Makes the network's normalisations."""
+        return functools.partial(nn.LayerNorm, epsilon=1e-6, use_fast_variance=False, dtype=self.dtype)
 
 
 # section 3; the rates are those of Table 5

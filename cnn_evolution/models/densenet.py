@@ -4,14 +4,10 @@
 A layer sees the concatenation of all maps before it in its block, and adds a few of its own (Fig. 1). These are the
 ImageNet networks of Table 1, DenseNet-BC: 1 x 1 bottlenecks, and transitions that halve the channels. `densenet161`,
 with a growth rate of 48, is in the first versions of the paper and in the authors' repository.
-
-Deviations: kernels N(0, 2 / fan-in) (the paper cites He et al. 2015, who find fan-in and fan-out equally good); the
-classifier's initialisation is not stated and is N(0, 1 / fan-in) here.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -29,12 +25,13 @@ class DenseLayer(nn.Module):
     growth_rate: int
     conv: ModuleDef
     norm: ModuleDef
+    act: layers.Activation
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        y = nn.relu(self.norm(name="bn1")(x))
+        y = self.act(self.norm(name="bn1")(x))
         y = self.conv(self.bottleneck, 1, name="conv1")(y)
-        y = nn.relu(self.norm(name="bn2")(y))
+        y = self.act(self.norm(name="bn2")(y))
         y = self.conv(self.growth_rate, 3, padding=1, name="conv2")(y)
         return jnp.concatenate([x, y], axis=-1)
 
@@ -44,43 +41,34 @@ class Transition(nn.Module):
 
     conv: ModuleDef
     norm: ModuleDef
+    act: layers.Activation
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        y = nn.relu(self.norm(name="bn")(x))
+        y = self.act(self.norm(name="bn")(x))
         y = self.conv(x.shape[-1] // 2, 1, name="conv")(y)
         return layers.avg_pool(y, 2)
 
 
-class DenseNet(nn.Module):
+class DenseNet(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes).
 
     Attributes:
       depths: Layers in each of the four dense blocks.
       growth_rate: Channels that a layer adds.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     depths: tuple[int, ...]
     growth_rate: int = 32
-    num_classes: int = 1000
-    width: float = 1.0
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or nn.relu
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
-        endpoint = functools.partial(layers.endpoint, self)
+        norm = self.norm_layer(train)
 
         x = conv(scale(2 * self.growth_rate), 7, 2, 3, name="conv1")(images)
-        x = nn.relu(norm(name="bn1")(x))  # N x 112 x 112 x 64
-        x = endpoint("stem", layers.max_pool(x, 3, 2, padding=1))  # N x 56 x 56 x 64
+        x = act(norm(name="bn1")(x))  # N x 112 x 112 x 64
+        x = self.endpoint("stem", layers.max_pool(x, 3, 2, padding=1))  # N x 56 x 56 x 64
         for block, depth in enumerate(self.depths, start=1):
             for i in range(1, depth + 1):
                 layer = DenseLayer(
@@ -88,17 +76,14 @@ class DenseNet(nn.Module):
                     growth_rate=scale(self.growth_rate),
                     conv=conv,
                     norm=norm,
+                    act=act,
                     name=f"block{block}_layer{i}",
                 )
                 x = layer(x)
-            x = endpoint(f"block{block}", x)  # N x 56, 28, 14, 7
+            x = self.endpoint(f"block{block}", x)  # N x 56, 28, 14, 7
             if block < len(self.depths):
-                x = endpoint(f"transition{block}", Transition(conv, norm, name=f"transition{block}")(x))
-        x = nn.relu(norm(name="bn2")(x))
-        x = endpoint("pre_logits", layers.global_avg_pool(x))  # N x 1024, 2208, 1664 or 1920
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+                x = self.endpoint(f"transition{block}", Transition(conv, norm, act, name=f"transition{block}")(x))
+        return act(norm(name="bn2")(x))
 
 
 VARIANTS = {

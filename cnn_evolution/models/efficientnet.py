@@ -3,20 +3,12 @@
 
 A search like MnasNet's finds B0 (Table 1), of MobileNetV2's blocks with channel attention and swish; B1 to B7 are B0
 with more channels, more blocks and larger images, grown together at a fixed proportion (section 3.3).
-
-Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad more below and on the right where the
-stride is 2 and the size even. Batch normalisation follows torchvision, whose B0 to B4 have epsilon 1e-5 and keep 0.9 of
-their running statistics at every step; its B5 to B7, and the authors' networks, have 1e-3 and 0.99. B2 takes 288
-pixels, as torchvision's weights do; the authors' takes 260. The paper does not state its initialisation; it is N(0, 2 /
-fan-in) here, and N(0, 1 / fan-in) in the classifier.
 """
 
 import functools
 import math
-from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -34,81 +26,56 @@ STAGES = (
 )
 
 
-class EfficientNet(nn.Module):
+class EfficientNet(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 224, 224, 3), or larger ones, to logits (N, num_classes).
 
+    Channels times `width` are rounded by `layers.make_divisible`.
+
     Attributes:
-      multiplier: The published network's own factor on the numbers of channels, rounded by `layers.divisible`.
       depth_multiplier: Factor on the number of blocks in every stage, rounded up.
       stages: The blocks of B0, by stages.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: A further factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
       drop_path: How often training would drop the branch of a block after the last; from the first, which it never
         drops, the chance grows evenly.
       momentum: The share of the old running statistics that training keeps at every step.
       epsilon: Added to the variances of batch normalisation.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
-    multiplier: float = 1.0
     depth_multiplier: float = 1.0
     stages: tuple[Stage, ...] = STAGES
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.2
     drop_path: float = 0.2
     momentum: float = 0.9
     epsilon: float = 1e-5
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled_divisible(self.width), self.act or nn.silu
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        norm = functools.partial(
-            layers.batch_norm,
-            train=train,
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            dtype=self.dtype,
-            axis_name=self.axis_name,
-        )
-        attention = functools.partial(
-            layers.SqueezeExcite, activation=nn.silu, dtype=self.dtype, kernel_init=layers.HE_FAN_IN
-        )
-        endpoint = functools.partial(layers.endpoint, self)
+        norm = self.norm_layer(train, momentum=self.momentum, epsilon=self.epsilon)
+        attention = functools.partial(layers.SqueezeExcite, act=act, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
         depths = [math.ceil(stage.depth * self.depth_multiplier) for stage in self.stages]
 
-        x = conv(scale(layers.divisible(32 * self.multiplier)), 3, 2, 1, name="conv1")(images)
-        x = endpoint("stem", nn.silu(norm(name="bn1")(x)))  # N x 112 x 112 x 32
+        x = conv(scale(32), 3, 2, 1, name="conv1")(images)
+        x = self.endpoint("stem", act(norm(name="bn1")(x)))  # N x 112 x 112 x 32
         for number, (stage, depth) in enumerate(zip(self.stages, depths, strict=True), start=1):
             for i in range(1, depth + 1):
                 before = sum(depths[: number - 1]) + i - 1
                 block = InvertedResidual(
                     expanded=stage.expansion * x.shape[-1],
-                    features=scale(layers.divisible(stage.features * self.multiplier)),
+                    features=scale(stage.features),
                     conv=conv,
                     norm=norm,
+                    act=act,
                     kernel_size=stage.kernel_size,
                     stride=stage.stride if i == 1 else 1,
-                    activation=nn.silu,
                     attention=functools.partial(attention, squeezed=x.shape[-1] // 4),
                     drop_path=self.drop_path * before / sum(depths),
                     train=train,
                     name=f"stage{number}_block{i}",
                 )
                 x = block(x)
-            x = endpoint(f"stage{number}", x)
-        x = conv(scale(4 * layers.divisible(320 * self.multiplier)), 1, name="conv2")(x)
-        x = endpoint("conv2", nn.silu(norm(name="bn2")(x)))  # N x 7 x 7 x 1280
-        x = layers.global_avg_pool(x)  # N x 1280
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+            x = self.endpoint(f"stage{number}", x)
+        x = conv(4 * scale(320), 1, name="conv2")(x)
+        return self.endpoint("conv2", act(norm(name="bn2")(x)))  # N x 7 x 7 x 1280
 
 
 # factors on channels and blocks, and dropout
@@ -126,11 +93,11 @@ COEFFICIENTS = {
 VARIANTS = {
     name: functools.partial(
         EfficientNet,
-        multiplier=multiplier,
+        width=width,
         depth_multiplier=depth_multiplier,
         dropout=dropout,
         momentum=0.99 if name >= "efficientnet_b5" else 0.9,
         epsilon=1e-3 if name >= "efficientnet_b5" else 1e-5,
     )
-    for name, (multiplier, depth_multiplier, dropout) in COEFFICIENTS.items()
+    for name, (width, depth_multiplier, dropout) in COEFFICIENTS.items()
 }

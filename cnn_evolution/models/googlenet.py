@@ -7,18 +7,16 @@ Fig. 3).
 `googlenet` is the paper's network. `googlenet_bn` is the one whose weights torchvision ships: batch normalisation
 (epsilon 1e-3) instead of local response normalisation and biases, 3 x 3 filters where the paper has 5 x 5, a 2 x 2
 pool before 5a, dropout 0.2, and auxiliary classifiers that pool to 4 x 4 at any image size.
-
-Deviations: the paper does not state its initialisation; Glorot's (2010) is what "published" means here. Pools round
-up, which gives Table 1's 56, 28, 14 and 7. Inputs are divided by their standard deviation as well as centred.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
+from jax.nn.initializers import Initializer
 
 from cnn_evolution import layers
 
@@ -54,7 +52,7 @@ STAGES: dict[str, dict[str, Channels]] = {
 AUXILIARY_AFTER = ("4a", "4d")
 
 
-def conv_relu(
+def conv_norm_act(
     x: Array,
     features: int,
     kernel_size: int,
@@ -63,12 +61,13 @@ def conv_relu(
     name: str,
     conv: Callable[..., nn.Module],
     norm: Callable[..., nn.Module] | None,
+    act: layers.Activation,
 ) -> Array:
-    """Convolution that keeps the size, batch normalisation where there is any, ReLU."""
+    """Convolution that keeps the size, normalisation where there is any, nonlinearity."""
     x = conv(features, kernel_size, stride, kernel_size // 2, name=name)(x)
     if norm is not None:
         x = norm(name=f"{name}_bn")(x)
-    return nn.relu(x)
+    return act(x)
 
 
 class Inception(nn.Module):
@@ -96,6 +95,7 @@ class AuxiliaryClassifier(nn.Module):
     num_classes: int
     layer: Callable[..., Array]
     dense: Callable[..., nn.Module]
+    act: layers.Activation
     scale: Callable[[int], int]
     adaptive_pool: bool
     dropout: float = 0.7
@@ -109,92 +109,84 @@ class AuxiliaryClassifier(nn.Module):
             x = nn.avg_pool(x, window, (3, 3))  # N x 4 x 4 x 512, or 528 after 4d
         x = self.layer(x, self.scale(128), 1, name="conv")  # N x 4 x 4 x 128
         x = x.reshape(x.shape[0], -1)  # N x 2048
-        x = nn.relu(self.dense(self.scale(1024), name="fc1")(x))  # N x 1024
+        x = self.act(self.dense(self.scale(1024), name="fc1")(x))  # N x 1024
         x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
         return self.dense(self.num_classes, dtype=jnp.float32, name="fc2")(x)
 
 
-class GoogLeNet(nn.Module):
+class GoogLeNet(layers.OptionallyNormalisedNetwork, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes).
 
     The auxiliary classifiers' logits go to the collection "aux_logits", as "4a" and "4d", where that is mutable;
-    otherwise they are not computed.
+    otherwise they are not computed. Batch normalisation takes the place of biases and of local response normalisation.
 
     Attributes:
-      batch_norm: Batch normalisation after every convolution, in place of its bias and of local response normalisation.
       large_kernel: Filter size of the third branch, 5 in the paper.
       pool4: Window of the pool before 5a, 3 in the paper.
       adaptive_aux: Whether auxiliary classifiers pool to 4 x 4, instead of a 5 x 5 window at stride 3.
       aux_heads: Whether there are auxiliary classifiers.
-      num_classes: Size of the last layer; 0 leaves it and the auxiliary classifiers out.
-      width: Factor on every number of channels.
       stem_stride: Stride of the first convolution.
-      dropout: Share of the classifier's inputs that training drops.
-      aux_dropout: The same in the auxiliary classifiers.
+      aux_dropout: Share of the inputs of the auxiliary classifiers' last layers that training drops.
       initialisation: "published": Glorot's uniform distribution, biases 0. "he": kernels N(0, 2 / fan-in), biases 0.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
-    batch_norm: bool = False
     large_kernel: int = 5
     pool4: int = 3
     adaptive_aux: bool = False
     aux_heads: bool = True
-    num_classes: int = 1000
-    width: float = 1.0
     stem_stride: int = 2
     dropout: float = 0.4
     aux_dropout: float = 0.7
     initialisation: str = "published"
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
-        kernel_init = layers.kernel_init(self.initialisation, published=nn.initializers.glorot_uniform())
-        conv = functools.partial(layers.conv, dtype=self.dtype, kernel_init=kernel_init, use_bias=not self.batch_norm)
-        norm = functools.partial(
-            layers.batch_norm, train=train, epsilon=1e-3, dtype=self.dtype, axis_name=self.axis_name
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act, kernel_init = layers.scaled(self.width), self.act or nn.relu, self.kernel_init()
+        layer = functools.partial(
+            conv_norm_act,
+            conv=functools.partial(
+                layers.conv, dtype=self.dtype, kernel_init=kernel_init, use_bias=not self.batch_norm
+            ),
+            norm=self.norm_layer(train, epsilon=1e-3) if self.batch_norm else None,
+            act=act,
         )
-        layer = functools.partial(conv_relu, conv=conv, norm=norm if self.batch_norm else None)
-        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=kernel_init)
+        auxiliary = functools.partial(
+            AuxiliaryClassifier,
+            num_classes=self.num_classes,
+            layer=layer,
+            dense=functools.partial(nn.Dense, dtype=self.dtype, kernel_init=kernel_init),
+            act=act,
+            scale=scale,
+            adaptive_pool=self.adaptive_aux,
+            dropout=self.aux_dropout,
+        )
         pool = functools.partial(layers.max_pool, stride=2, ceil_mode=True)
-        endpoint = functools.partial(layers.endpoint, self)
 
-        x = endpoint("conv1", layer(images, scale(64), 7, self.stem_stride, name="conv1"))  # N x 112 x 112 x 64
-        x = endpoint("pool1", pool(x, 3))  # N x 56 x 56 x 64
+        x = self.endpoint("conv1", layer(images, scale(64), 7, self.stem_stride, name="conv1"))  # N x 112 x 112 x 64
+        x = self.endpoint("pool1", pool(x, 3))  # N x 56 x 56 x 64
         if not self.batch_norm:
-            x = endpoint("norm1", layers.local_response_norm(x))
-        x = endpoint("conv2_reduce", layer(x, scale(64), 1, name="conv2_reduce"))  # N x 56 x 56 x 64
-        x = endpoint("conv2", layer(x, scale(192), 3, name="conv2"))  # N x 56 x 56 x 192
+            x = self.endpoint("norm1", layers.local_response_norm(x))
+        x = self.endpoint("conv2_reduce", layer(x, scale(64), 1, name="conv2_reduce"))  # N x 56 x 56 x 64
+        x = self.endpoint("conv2", layer(x, scale(192), 3, name="conv2"))  # N x 56 x 56 x 192
         if not self.batch_norm:
-            x = endpoint("norm2", layers.local_response_norm(x))
-        x = endpoint("pool2", pool(x, 3))  # N x 28 x 28 x 192
+            x = self.endpoint("norm2", layers.local_response_norm(x))
+        x = self.endpoint("pool2", pool(x, 3))  # N x 28 x 28 x 192
         for stage, blocks in STAGES.items():
             for name, channels in blocks.items():
                 narrowed = Channels(*map(scale, channels))
-                x = endpoint(name, Inception(narrowed, layer, self.large_kernel, name=f"inception_{name}")(x))
-                if name in AUXILIARY_AFTER:
-                    self._auxiliary(name, x, layer, dense, scale, train)
+                x = self.endpoint(name, Inception(narrowed, layer, self.large_kernel, name=f"inception_{name}")(x))
+                if name in AUXILIARY_AFTER and self.aux_heads and self.auxiliary_wanted():
+                    layers.endpoint(self, name, auxiliary(name=f"aux_{name}")(x, train=train), "aux_logits")
             if stage != "5":
-                x = endpoint(f"pool{stage}", pool(x, self.pool4 if stage == "4" else 3))
-        x = layers.global_avg_pool(x)  # N x 1024
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+                x = self.endpoint(f"pool{stage}", pool(x, self.pool4 if stage == "4" else 3))
+        return x
 
-    def _auxiliary(self, name: str, x: Array, layer: Callable, dense: Callable, scale: Callable, train: bool) -> None:
-        """Computes an auxiliary classifier if its logits are wanted, or its parameters are being initialised."""
-        if not self.aux_heads or not self.num_classes:
-            return
-        if self.is_initializing() or layers.wanted(self, "aux_logits"):
-            head = AuxiliaryClassifier(
-                self.num_classes, layer, dense, scale, self.adaptive_aux, self.aux_dropout, name=f"aux_{name}"
-            )
-            layers.endpoint(self, name, head(x, train=train), "aux_logits")
+    def classifier(self, x: Array) -> Array:
+        return nn.Dense(self.num_classes, dtype=jnp.float32, kernel_init=self.kernel_init(), name="fc")(x)
+
+    @nn.nowrap
+    def kernel_init(self) -> Initializer:
+        """The initialisation of all kernels."""
+        return layers.kernel_init(self.initialisation, published=nn.initializers.glorot_uniform())
 
 
 VARIANTS: dict[str, Callable[..., nn.Module]] = {

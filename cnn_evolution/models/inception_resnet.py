@@ -4,21 +4,12 @@ Residual Connections on Learning", AAAI 2017 (arXiv 1602.07261, 2016).
 Inception blocks as branches of a residual network: a 1 x 1 convolution without normalisation expands the concatenation
 to the map's channels, and the sum is scaled down, without which training of wide networks broke down (section 3.3).
 Blocks have the names of the authors' TensorFlow code.
-
-Deviations: that code, whose weights all ports carry, is another network than the paper's figures draw, and is followed:
-10, 20 and 10 blocks instead of 5, 10 and 5; Inception-v3's stem and one pure Inception block (5b) instead of Fig. 3;
-maps of 320, 1088 and 2080 channels instead of 384, 1154 and 2048; a last block without ReLU and scaling, and a 1 x 1
-convolution to 1536 after it. Branches are scaled by 0.17, 0.10 and 0.20. Kernels N(0, 2 / fan-in), as in that code, and
-the classifier N(0, 1 / fan-in). Normalisation has a factor, as in timm; the authors' has none. Dropout is the paper's
-0.2; timm's is 0.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -66,72 +57,56 @@ class ResidualBranches(nn.Module):
     branches: Branches
     layer: Callable[..., nn.Module]
     conv: Callable[..., nn.Module]
+    act: layers.Activation
     residual_scale: float
-    relu: bool = True
+    act_last: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         y = layers.side_by_side(x, self.branches, self.layer)
         y = self.conv(x.shape[-1], 1, name="expand")(y)
         x = x + self.residual_scale * y
-        return nn.relu(x) if self.relu else x
+        return self.act(x) if self.act_last else x
 
 
-class InceptionResNetV2(nn.Module):
+class InceptionResNetV2(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 299, 299, 3) to logits (N, num_classes).
 
     Attributes:
       depths: Number of blocks at 35 x 35, 17 x 17 and 8 x 8.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     depths: tuple[int, int, int] = (10, 20, 10)
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.2
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
+    def backbone(self, images: Array, train: bool) -> Array:
         conv = functools.partial(layers.conv, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
         layer = functools.partial(
-            layers.ConvNormRelu,
+            layers.ConvNormAct,
             conv=functools.partial(conv, use_bias=False),
-            norm=functools.partial(
-                layers.batch_norm, train=train, epsilon=1e-3, dtype=self.dtype, axis_name=self.axis_name
-            ),
+            norm=self.norm_layer(train, epsilon=1e-3),
+            act=self.act or nn.relu,
             scale=layers.scaled(self.width),
         )
         mixed = functools.partial(layers.Branches, layer=layer)
-        block = functools.partial(ResidualBranches, layer=layer, conv=conv)
-        endpoint = functools.partial(layers.endpoint, self)
+        block = functools.partial(ResidualBranches, layer=layer, conv=conv, act=self.act or nn.relu)
         depth_35, depth_17, depth_8 = self.depths
 
-        x = endpoint("stem", stem(images, layer))  # N x 35 x 35 x 192
-        x = endpoint("mixed_5b", mixed(MIXED_5B, name="mixed_5b")(x))  # N x 35 x 35 x 320
+        x = self.endpoint("stem", stem(images, layer))  # N x 35 x 35 x 192
+        x = self.endpoint("mixed_5b", mixed(MIXED_5B, name="mixed_5b")(x))  # N x 35 x 35 x 320
         for i in range(1, depth_35 + 1):
             x = block(BLOCK_35, residual_scale=0.17, name=f"block35_{i}")(x)
-        x = endpoint("block35", x)  # N x 35 x 35 x 320
-        x = endpoint("mixed_6a", mixed(MIXED_6A, name="mixed_6a")(x))  # N x 17 x 17 x 1088
+        x = self.endpoint("block35", x)  # N x 35 x 35 x 320
+        x = self.endpoint("mixed_6a", mixed(MIXED_6A, name="mixed_6a")(x))  # N x 17 x 17 x 1088
         for i in range(1, depth_17 + 1):
             x = block(BLOCK_17, residual_scale=0.1, name=f"block17_{i}")(x)
-        x = endpoint("block17", x)  # N x 17 x 17 x 1088
-        x = endpoint("mixed_7a", mixed(MIXED_7A, name="mixed_7a")(x))  # N x 8 x 8 x 2080
+        x = self.endpoint("block17", x)  # N x 17 x 17 x 1088
+        x = self.endpoint("mixed_7a", mixed(MIXED_7A, name="mixed_7a")(x))  # N x 8 x 8 x 2080
         for i in range(1, depth_8):
             x = block(BLOCK_8, residual_scale=0.2, name=f"block8_{i}")(x)
-        x = block(BLOCK_8, residual_scale=1.0, relu=False, name="block8_last")(x)
-        x = endpoint("block8", x)  # N x 8 x 8 x 2080
-        x = endpoint("conv_7b", layer(Filters(1536), name="conv_7b")(x))  # N x 8 x 8 x 1536
-        x = layers.global_avg_pool(x)  # N x 1536
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+        x = block(BLOCK_8, residual_scale=1.0, act_last=False, name="block8_last")(x)
+        x = self.endpoint("block8", x)  # N x 8 x 8 x 2080
+        return self.endpoint("conv_7b", layer(Filters(1536), name="conv_7b")(x))  # N x 8 x 8 x 1536
 
 
 VARIANTS = {"inception_resnet_v2": InceptionResNetV2}

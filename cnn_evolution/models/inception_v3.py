@@ -4,18 +4,10 @@ Computer Vision", CVPR 2016 (arXiv 1512.00567, 2015).
 Filters in factors: 5 x 5 as two 3 x 3 (Fig. 5), 7 x 7 as 1 x 7 and 7 x 1 (Fig. 6), and 3 x 3 split into 1 x 3 beside
 3 x 1 where maps are small (Fig. 7); reductions by filters beside a pool (Fig. 10); an auxiliary classifier with batch
 normalisation (Fig. 8). Blocks and branches have the names of the authors' TensorFlow code.
-
-Deviations: that code is followed, as by all ports, where it departs from the paper: the stem ends in 1 x 1 with 80 and
-3 x 3 with 192 filters and a pool (Table 1 has 3 x 3 throughout and no pool), and the blocks at 35 x 35 keep one 5 x 5.
-As in torchvision, mean pools count the padding and normalisation has a factor (the
-authors' does neither), and dropout is 0.5. torchvision's weights expect pixels in [-1, 1]; it gets there by its option
-`transform_input`, here by the catalogue's mean and deviation. Where a map is too small for the auxiliary classifier's
-pool, it pools to 5 x 5. Kernels N(0, 2 / fan-in), as in the authors' code, and the classifiers' N(0, 1 / fan-in).
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -116,7 +108,7 @@ class AuxiliaryClassifier(nn.Module):
         return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(layers.global_avg_pool(x))
 
 
-class InceptionV3(nn.Module):
+class InceptionV3(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 299, 299, 3) to logits (N, num_classes).
 
     The auxiliary classifier's logits go to the collection "aux_logits", as "6e", where that is mutable; otherwise they
@@ -124,49 +116,27 @@ class InceptionV3(nn.Module):
 
     Attributes:
       aux_heads: Whether there is an auxiliary classifier.
-      num_classes: Size of the last layer; 0 leaves it and the auxiliary classifier out.
-      width: Factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     aux_heads: bool = True
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.5
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
+    def backbone(self, images: Array, train: bool) -> Array:
         layer = functools.partial(
-            layers.ConvNormRelu,
+            layers.ConvNormAct,
             conv=functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN),
-            norm=functools.partial(
-                layers.batch_norm, train=train, epsilon=1e-3, dtype=self.dtype, axis_name=self.axis_name
-            ),
+            norm=self.norm_layer(train, epsilon=1e-3),
+            act=self.act or nn.relu,
             scale=layers.scaled(self.width),
         )
-        endpoint = functools.partial(layers.endpoint, self)
 
-        x = endpoint("stem", stem(images, layer))  # N x 35 x 35 x 192
+        x = self.endpoint("stem", stem(images, layer))  # N x 35 x 35 x 192
         for name, branches in BLOCKS.items():
-            x = endpoint(f"mixed_{name}", layers.Branches(branches, layer, name=f"mixed_{name}")(x))
-            if name == AUXILIARY_AFTER and self._auxiliary_wanted():
+            x = self.endpoint(f"mixed_{name}", layers.Branches(branches, layer, name=f"mixed_{name}")(x))
+            if name == AUXILIARY_AFTER and self.aux_heads and self.auxiliary_wanted():
                 head = AuxiliaryClassifier(self.num_classes, layer, name=f"aux_{name}")
                 layers.endpoint(self, name, head(x), "aux_logits")
-        x = layers.global_avg_pool(x)  # N x 2048
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
-
-    def _auxiliary_wanted(self) -> bool:
-        """Whether there is an auxiliary classifier, and its logits or its initial parameters are asked for."""
-        if not self.aux_heads or not self.num_classes:
-            return False
-        return self.is_initializing() or layers.wanted(self, "aux_logits")
+        return x
 
 
 VARIANTS = {"inception_v3": InceptionV3}

@@ -3,17 +3,11 @@ Residual Connections on Learning", AAAI 2017 (arXiv 1602.07261, 2016).
 
 Inception-v3 made uniform: the stem branches as well (Fig. 3), and the three kinds of block (Fig. 4 to 6) repeat without
 change between two reductions (Fig. 7 and 8).
-
-Deviations: kernels N(0, 2 / fan-in), as in the authors' TensorFlow code, and the classifier N(0, 1 / fan-in), since
-nothing is stated. Mean pools do not count the padding, as in that code and in timm. Normalisation has a factor, as in
-timm; the authors' has none. Dropout is the paper's 0.2 (it keeps 0.8); timm's is 0.
 """
 
 import functools
-from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -75,37 +69,25 @@ INCEPTION_C: Branches = {  # Fig. 6
 }
 
 
-class InceptionV4(nn.Module):
+class InceptionV4(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 299, 299, 3) to logits (N, num_classes).
 
     Attributes:
       depths: Number of Inception-A, B and C blocks (Fig. 9).
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     depths: tuple[int, int, int] = (4, 7, 3)
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.2
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
+    def backbone(self, images: Array, train: bool) -> Array:
         layer = functools.partial(
-            layers.ConvNormRelu,
+            layers.ConvNormAct,
             conv=functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN),
-            norm=functools.partial(
-                layers.batch_norm, train=train, epsilon=1e-3, dtype=self.dtype, axis_name=self.axis_name
-            ),
+            norm=self.norm_layer(train, epsilon=1e-3),
+            act=self.act or nn.relu,
             scale=layers.scaled(self.width),
         )
         block = functools.partial(layers.Branches, layer=layer)
-        endpoint = functools.partial(layers.endpoint, self)
         a, b, c = self.depths
 
         x = layer(Filters(32, 3, 2, valid=True), name="conv_1a")(images)  # N x 149 x 149 x 32
@@ -113,23 +95,18 @@ class InceptionV4(nn.Module):
         x = layer(Filters(64, 3), name="conv_2b")(x)  # N x 147 x 147 x 64
         x = block(MIXED_3A, name="mixed_3a")(x)  # N x 73 x 73 x 160
         x = block(MIXED_4A, name="mixed_4a")(x)  # N x 71 x 71 x 192
-        x = endpoint("stem", block(MIXED_5A, name="mixed_5a")(x))  # N x 35 x 35 x 384
+        x = self.endpoint("stem", block(MIXED_5A, name="mixed_5a")(x))  # N x 35 x 35 x 384
         for i in range(1, a + 1):
             x = block(INCEPTION_A, name=f"inception_a{i}")(x)
-        x = endpoint("inception_a", x)  # N x 35 x 35 x 384
-        x = endpoint("reduction_a", block(REDUCTION_A, name="reduction_a")(x))  # N x 17 x 17 x 1024
+        x = self.endpoint("inception_a", x)  # N x 35 x 35 x 384
+        x = self.endpoint("reduction_a", block(REDUCTION_A, name="reduction_a")(x))  # N x 17 x 17 x 1024
         for i in range(1, b + 1):
             x = block(INCEPTION_B, name=f"inception_b{i}")(x)
-        x = endpoint("inception_b", x)  # N x 17 x 17 x 1024
-        x = endpoint("reduction_b", block(REDUCTION_B, name="reduction_b")(x))  # N x 8 x 8 x 1536
+        x = self.endpoint("inception_b", x)  # N x 17 x 17 x 1024
+        x = self.endpoint("reduction_b", block(REDUCTION_B, name="reduction_b")(x))  # N x 8 x 8 x 1536
         for i in range(1, c + 1):
             x = block(INCEPTION_C, name=f"inception_c{i}")(x)
-        x = endpoint("inception_c", x)  # N x 8 x 8 x 1536
-        x = layers.global_avg_pool(x)  # N x 1536
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+        return self.endpoint("inception_c", x)  # N x 8 x 8 x 1536
 
 
 VARIANTS = {"inception_v4": InceptionV4}

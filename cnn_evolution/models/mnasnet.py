@@ -4,19 +4,11 @@ Architecture Search for Mobile", CVPR 2019 (arXiv 1807.11626, 2018).
 A search that times its candidates on a phone chooses filter sizes, expansions and depths of MobileNetV2's blocks, a
 choice for each stage. This is model B1, found without channel attention (Table 2), at four multiples of its channels
 (section 5.2); the first stage is a separable convolution, which is a block without expansion.
-
-Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad more below and on the right where the
-stride is 2 and the size even. Running statistics keep 0.99 of their old values as the paper states (section 5);
-torchvision's keep 0.9997, which is the option `momentum`. The last convolution has 1280 channels at every multiple, as
-in torchvision. The paper does not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 / fan-in) in the
-classifier.
 """
 
 import functools
-from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -33,66 +25,48 @@ STAGES = (
 )
 
 
-class MnasNet(nn.Module):
+class MnasNet(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes).
 
+    Channels times `width` are rounded by `layers.make_divisible`; the last convolution has 1280 at every width.
+
     Attributes:
-      multiplier: The published network's own factor on the numbers of channels, rounded by `layers.divisible`.
       stages: The blocks, by stages.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: A further factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
       momentum: The share of the old running statistics that training keeps at every step.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
-    multiplier: float = 1.0
     stages: tuple[Stage, ...] = STAGES
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.2
     momentum: float = 0.99
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled_divisible(self.width), self.act or nn.relu
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        norm = functools.partial(
-            layers.batch_norm, train=train, momentum=self.momentum, dtype=self.dtype, axis_name=self.axis_name
-        )
-        endpoint = functools.partial(layers.endpoint, self)
+        norm = self.norm_layer(train, momentum=self.momentum)
 
-        x = conv(scale(layers.divisible(32 * self.multiplier)), 3, 2, 1, name="conv1")(images)
-        x = endpoint("stem", nn.relu(norm(name="bn1")(x)))  # N x 112 x 112 x 32
+        x = conv(scale(32), 3, 2, 1, name="conv1")(images)
+        x = self.endpoint("stem", act(norm(name="bn1")(x)))  # N x 112 x 112 x 32
         for number, stage in enumerate(self.stages, start=1):
             for i in range(1, stage.depth + 1):
                 block = InvertedResidual(
                     expanded=stage.expansion * x.shape[-1],
-                    features=scale(layers.divisible(stage.features * self.multiplier)),
+                    features=scale(stage.features),
                     conv=conv,
                     norm=norm,
+                    act=act,
                     kernel_size=stage.kernel_size,
                     stride=stage.stride if i == 1 else 1,
-                    activation=nn.relu,
                     name=f"stage{number}_block{i}",
                 )
                 x = block(x)
-            x = endpoint(f"stage{number}", x)
-        x = conv(scale(1280), 1, name="conv2")(x)
-        x = endpoint("conv2", nn.relu(norm(name="bn2")(x)))  # N x 7 x 7 x 1280
-        x = layers.global_avg_pool(x)  # N x 1280
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+            x = self.endpoint(f"stage{number}", x)
+        x = conv(1280, 1, name="conv2")(x)
+        return self.endpoint("conv2", act(norm(name="bn2")(x)))  # N x 7 x 7 x 1280
 
 
 VARIANTS = {
-    "mnasnet0_5": functools.partial(MnasNet, multiplier=0.5),
-    "mnasnet0_75": functools.partial(MnasNet, multiplier=0.75),
-    "mnasnet1_0": functools.partial(MnasNet, multiplier=1.0),
-    "mnasnet1_3": functools.partial(MnasNet, multiplier=1.3),
+    "mnasnet0_5": functools.partial(MnasNet, width=0.5),
+    "mnasnet0_75": functools.partial(MnasNet, width=0.75),
+    "mnasnet1_0": functools.partial(MnasNet, width=1.0),
+    "mnasnet1_3": functools.partial(MnasNet, width=1.3),
 }

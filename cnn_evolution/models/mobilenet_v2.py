@@ -4,18 +4,13 @@ Bottlenecks", CVPR 2018 (arXiv 1801.04381).
 Shortcuts join the narrow maps instead of the wide ones: a block expands its input, looks at every channel alone, and
 projects back without a nonlinearity, which would destroy what few channels hold (Table 1, Fig. 4). Later searched
 networks are made of the same block.
-
-Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad below and on the right where the
-stride is 2 and the size even. The paper does not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 /
-fan-in) in the classifier. Nor does it state a dropout of the classifier's inputs; 0.2 is torchvision's.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -34,7 +29,7 @@ class InvertedResidual(nn.Module):
       norm: Makes normalisations.
       kernel_size: Of the depthwise convolution.
       stride: Of the depthwise convolution.
-      activation: The nonlinearity after the expansion and the depthwise convolution.
+      act: The nonlinearity after the expansion and the depthwise convolution.
       attention: A module for the expanded channels, before the projection.
       drop_path: How often training drops the branch.
       train: Whether branches are dropped.
@@ -46,7 +41,7 @@ class InvertedResidual(nn.Module):
     norm: Callable[..., nn.Module]
     kernel_size: int = 3
     stride: int = 1
-    activation: Callable[[Array], Array] = nn.relu6
+    act: layers.Activation = nn.relu6
     attention: Callable[..., nn.Module] | None = None
     drop_path: float = 0.0
     train: bool = False
@@ -56,10 +51,10 @@ class InvertedResidual(nn.Module):
         y = x
         if self.expanded != x.shape[-1]:
             y = self.conv(self.expanded, 1, name="expand")(y)
-            y = self.activation(self.norm(name="expand_bn")(y))
+            y = self.act(self.norm(name="expand_bn")(y))
         size = self.kernel_size
         y = self.conv(self.expanded, size, self.stride, size // 2, groups=self.expanded, name="depthwise")(y)
-        y = self.activation(self.norm(name="depthwise_bn")(y))
+        y = self.act(self.norm(name="depthwise_bn")(y))
         if self.attention is not None:
             y = self.attention(name="attention")(y)
         y = self.conv(self.features, 1, name="project")(y)
@@ -90,34 +85,23 @@ STAGES = (
 )
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes).
 
     Attributes:
       stages: The blocks, by stages.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     stages: tuple[Stage, ...] = STAGES
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.2
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or nn.relu6
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
-        endpoint = functools.partial(layers.endpoint, self)
+        norm = self.norm_layer(train)
 
         x = conv(scale(32), 3, 2, 1, name="conv1")(images)
-        x = endpoint("stem", nn.relu6(norm(name="bn1")(x)))  # N x 112 x 112 x 32
+        x = self.endpoint("stem", act(norm(name="bn1")(x)))  # N x 112 x 112 x 32
         for number, stage in enumerate(self.stages, start=1):
             for i in range(1, stage.depth + 1):
                 block = InvertedResidual(
@@ -125,19 +109,15 @@ class MobileNetV2(nn.Module):
                     features=scale(stage.features),
                     conv=conv,
                     norm=norm,
+                    act=act,
                     kernel_size=stage.kernel_size,
                     stride=stage.stride if i == 1 else 1,
                     name=f"stage{number}_block{i}",
                 )
                 x = block(x)
-            x = endpoint(f"stage{number}", x)
+            x = self.endpoint(f"stage{number}", x)
         x = conv(scale(1280), 1, name="conv2")(x)
-        x = endpoint("conv2", nn.relu6(norm(name="bn2")(x)))  # N x 7 x 7 x 1280
-        x = layers.global_avg_pool(x)  # N x 1280
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+        return self.endpoint("conv2", act(norm(name="bn2")(x)))  # N x 7 x 7 x 1280
 
 
 VARIANTS: dict[str, Callable[..., nn.Module]] = {"mobilenet_v2": MobileNetV2}

@@ -3,19 +3,12 @@
 MobileNetV2's blocks as a search arranged them, with channel attention inside the expansion (Fig. 4), nonlinearities
 that are cheap to compute (h-swish and a piecewise linear sigmoid, section 5.2), and the last layers moved behind the
 pool, where they cost little (Fig. 5).
-
-Deviations: padding is symmetric, as in torchvision; TensorFlow's own networks pad more below and on the right where the
-stride is 2 and the size even. Attention squeezes to a quarter of the expanded channels, rounded to a multiple of 8 as
-in both. Dropout is torchvision's 0.2; the paper states 0.8, which is the share that TensorFlow keeps. The paper does
-not state its initialisation; it is N(0, 2 / fan-in) here, and N(0, 1 / fan-in) in the fully connected layers.
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -30,8 +23,8 @@ class Row(NamedTuple):
     kernel_size: int
     expanded: int
     features: int
-    attention: bool
-    activation: Callable[[Array], Array]
+    squeeze_excite: bool
+    act: layers.Activation
     stride: int
 
 
@@ -75,41 +68,32 @@ SMALL = (
 )
 
 
-class MobileNetV3(nn.Module):
+class MobileNetV3(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes).
 
     Attributes:
       stages: The blocks, by stages.
       hidden: Size of the fully connected layer before the last.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     stages: tuple[tuple[Row, ...], ...]
     hidden: int
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.2
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or HS
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        norm = functools.partial(
-            layers.batch_norm, train=train, momentum=0.99, epsilon=1e-3, dtype=self.dtype, axis_name=self.axis_name
-        )
+        norm = self.norm_layer(train, momentum=0.99, epsilon=1e-3)
         attention = functools.partial(
-            layers.SqueezeExcite, gate=nn.hard_sigmoid, dtype=self.dtype, kernel_init=layers.HE_FAN_IN
+            layers.SqueezeExcite,
+            act=self.act or RE,
+            gate=nn.hard_sigmoid,
+            dtype=self.dtype,
+            kernel_init=layers.HE_FAN_IN,
         )
-        endpoint = functools.partial(layers.endpoint, self)
 
         x = conv(scale(16), 3, 2, 1, name="conv1")(images)
-        x = endpoint("stem", HS(norm(name="bn1")(x)))  # N x 112 x 112 x 16
+        x = self.endpoint("stem", act(norm(name="bn1")(x)))  # N x 112 x 112 x 16
         for stage, rows in enumerate(self.stages, start=1):
             for i, row in enumerate(rows, start=1):
                 expanded = scale(row.expanded)
@@ -120,24 +104,23 @@ class MobileNetV3(nn.Module):
                     norm=norm,
                     kernel_size=row.kernel_size,
                     stride=row.stride,
-                    activation=row.activation,
+                    act=self.act or row.act,
                     attention=(
-                        functools.partial(attention, squeezed=layers.divisible(expanded // 4))
-                        if row.attention
+                        functools.partial(attention, squeezed=layers.make_divisible(expanded // 4))
+                        if row.squeeze_excite
                         else None
                     ),
                     name=f"stage{stage}_block{i}",
                 )
                 x = block(x)
-            x = endpoint(f"stage{stage}", x)
+            x = self.endpoint(f"stage{stage}", x)
         x = conv(scale(6 * self.stages[-1][-1].features), 1, name="conv2")(x)
-        x = endpoint("conv2", HS(norm(name="bn2")(x)))  # N x 7 x 7 x 960, or 576
-        x = layers.global_avg_pool(x)
-        x = HS(nn.Dense(scale(self.hidden), dtype=self.dtype, name="fc1")(x))  # N x 1280, or 1024
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+        return self.endpoint("conv2", act(norm(name="bn2")(x)))  # N x 7 x 7 x 960, or 576
+
+    def pre_logits(self, x: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or HS
+        x = nn.Dense(scale(self.hidden), dtype=self.dtype, name="fc1")(layers.global_avg_pool(x))
+        return nn.Dropout(self.dropout, deterministic=not train, name="dropout")(act(x))  # N x 1280, or 1024
 
 
 VARIANTS = {

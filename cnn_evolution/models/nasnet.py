@@ -5,17 +5,11 @@ A search on CIFAR-10 found two cells, which are stacked for ImageNet: normal cel
 cells halve it (Fig. 2). A cell sees the outputs of the two cells before it, and adds up pairs of operations on them and
 on its own sums (Fig. 4: NASNet-A). `nasnet_a_mobile` has 4 normal cells in each of three stages and 1056 channels at
 the end (4 @ 1056), `nasnet_a_large` 6 and 4032.
-
-Deviations: what the paper leaves open is as in the authors' code, TensorFlow-slim: padding by TensorFlow's rule, two
-reduction cells after the first convolution, a cell after a reduction that in the large network looks past its input,
-He's initialisation. The zoos have no auxiliary classifier, which is off here as well. Average pools with stride 2 leave
-the padding out, as in TensorFlow and pytorchcv; in `nasnet_a_large` they count it as zeros, as in timm.
-ScheduledDropPath rises with depth only, not over the course of training.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -74,6 +68,7 @@ class Operation(nn.Module):
     stride: int
     conv: ModuleDef
     norm: ModuleDef
+    act: layers.Activation
     count_padding: bool
     drop_path: float
     train: bool
@@ -84,7 +79,7 @@ class Operation(nn.Module):
         if name == "same" and self.stride == 1 and x.shape[-1] == self.features:
             return x
         if name == "same":
-            return self.norm(name="bn")(self.conv(self.features, 1, self.stride, name="conv")(nn.relu(x)))
+            return self.norm(name="bn")(self.conv(self.features, 1, self.stride, name="conv")(self.act(x)))
         y = self.separable(x, int(window)) if name == "sep" else self.pool(x, name, int(window))
         return layers.stochastic_depth(self.drop_path, train=self.train, name="drop_path")(y)
 
@@ -92,7 +87,7 @@ class Operation(nn.Module):
         """ReLU, depthwise and 1 x 1 convolution and normalisation, twice (Appendix A.4)."""
         for i, stride in ((1, self.stride), (2, 1)):
             channels = x.shape[-1]
-            x = self.conv(channels, window, stride, "SAME", groups=channels, name=f"depthwise{i}")(nn.relu(x))
+            x = self.conv(channels, window, stride, "SAME", groups=channels, name=f"depthwise{i}")(self.act(x))
             x = self.conv(self.features, 1, name=f"pointwise{i}")(x)
             x = self.norm(name=f"bn{i}")(x)
         return x
@@ -118,6 +113,7 @@ class Cell(nn.Module):
     stride: int
     conv: ModuleDef
     norm: ModuleDef
+    act: layers.Activation
     operation: ModuleDef
 
     @nn.compact
@@ -140,12 +136,12 @@ class Cell(nn.Module):
         return jnp.concatenate([maps[name] for name in self.plan.outputs], axis=-1)
 
     def squeeze(self, x: Array, name: str) -> Array:
-        x = self.conv(self.features, 1, name=f"{name}_conv")(nn.relu(x))
+        x = self.conv(self.features, 1, name=f"{name}_conv")(self.act(x))
         return self.norm(name=f"{name}_bn")(x)
 
     def halve(self, x: Array) -> Array:
         """Half the size without losing pixels: 1 x 1 convolutions of every other pixel, and of those in between."""
-        x = nn.relu(x)
+        x = self.act(x)
         shifted = jnp.pad(x[:, 1:, 1:], ((0, 0), (0, 1), (0, 1), (0, 0)))
         even = self.conv(self.features // 2, 1, 2, name="halve_even")(x)
         odd = self.conv(self.features // 2, 1, 2, name="halve_odd")(shifted)
@@ -158,18 +154,19 @@ class AuxiliaryClassifier(nn.Module):
     num_classes: int
     conv: ModuleDef
     norm: ModuleDef
+    act: layers.Activation
     scale: Callable[[int], int]
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        x = nn.relu(x)
+        x = self.act(x)
         x = layers.avg_pool(x, (min(5, x.shape[1]), min(5, x.shape[2])), 3)  # maps of small images are smaller
-        x = nn.relu(self.norm(name="bn1")(self.conv(self.scale(128), 1, name="conv1")(x)))
-        x = nn.relu(self.norm(name="bn2")(self.conv(self.scale(768), x.shape[1:3], name="conv2")(x)))
+        x = self.act(self.norm(name="bn1")(self.conv(self.scale(128), 1, name="conv1")(x)))
+        x = self.act(self.norm(name="bn2")(self.conv(self.scale(768), x.shape[1:3], name="conv2")(x)))
         return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x[:, 0, 0])
 
 
-class NASNet(nn.Module):
+class NASNet(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 331, 331, 3), or 224 for the mobile network, to logits (N, num_classes).
 
     The auxiliary classifier's logits go to the collection "aux_logits", as "stage2", where that is mutable; otherwise
@@ -185,12 +182,7 @@ class NASNet(nn.Module):
         reduction's own input.
       count_padding: Whether average pools with stride 2 count padding as zeros.
       aux_heads: Whether there is an auxiliary classifier.
-      num_classes: Size of the last layer; 0 leaves it and the auxiliary classifier out.
-      width: Factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
       drop_path: Rate at which training drops operations in the last cell; it rises from 0 with depth.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     depths: tuple[int, int, int]
@@ -201,24 +193,16 @@ class NASNet(nn.Module):
     skip_reduction: bool = False
     count_padding: bool = False
     aux_heads: bool = False
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.5
     drop_path: float = 0.0
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or nn.relu
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        norm = functools.partial(
-            layers.batch_norm, train=train, epsilon=1e-3, dtype=self.dtype, axis_name=self.axis_name
-        )
-        endpoint = functools.partial(layers.endpoint, self)
+        norm = self.norm_layer(train, epsilon=1e-3)
 
         x = conv(scale(self.stem_features), 3, 2, name="conv1")(images)
-        outputs = [endpoint("conv1", norm(name="bn1")(x))]  # N x 165, or 111
+        outputs = [self.endpoint("conv1", norm(name="bn1")(x))]  # N x 165, or 111
 
         def add_cell(name: str, features: int, *, reduces: bool, skip: bool = False) -> None:
             previous = None if len(outputs) == 1 else outputs[-3 if skip else -2]
@@ -226,17 +210,18 @@ class NASNet(nn.Module):
                 Operation,
                 conv=conv,
                 norm=norm,
+                act=act,
                 count_padding=self.count_padding,
                 drop_path=self.drop_path * len(outputs) / (2 + sum(self.depths)),
                 train=train,
             )
             plan, stride = (self.reduction, 2) if reduces else (self.normal, 1)
-            cell = Cell(plan, scale(features), stride, conv, norm, operation, name=name)
+            cell = Cell(plan, scale(features), stride, conv, norm, act, operation, name=name)
             outputs.append(cell(outputs[-1], previous))
 
         for i in (1, 2):
             add_cell(f"stem_cell{i}", self.features * i // 4, reduces=True)
-            endpoint(f"stem{i}", outputs[-1])  # N x 83 and 42, or 56 and 28
+            self.endpoint(f"stem{i}", outputs[-1])  # N x 83 and 42, or 56 and 28
         for stage, depth in enumerate(self.depths, start=1):
             for i in range(1, depth + 1):
                 add_cell(
@@ -245,16 +230,11 @@ class NASNet(nn.Module):
                     reduces=stage > 1 and i == 1,
                     skip=self.skip_reduction and stage > 1 and i == 2,
                 )
-            x = endpoint(f"stage{stage}", outputs[-1])  # N x 42, 21 and 11, or 28, 14 and 7
-            wanted = self.is_initializing() or layers.wanted(self, "aux_logits")
-            if stage == 2 and self.aux_heads and self.num_classes and wanted:
-                head = AuxiliaryClassifier(self.num_classes, conv, norm, scale, name="aux_stage2")
+            x = self.endpoint(f"stage{stage}", outputs[-1])  # N x 42, 21 and 11, or 28, 14 and 7
+            if stage == 2 and self.aux_heads and self.auxiliary_wanted():
+                head = AuxiliaryClassifier(self.num_classes, conv, norm, act, scale, name="aux_stage2")
                 layers.endpoint(self, "stage2", head(x), "aux_logits")
-        x = layers.global_avg_pool(nn.relu(x))  # N x 4032, or 1056
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+        return act(x)
 
 
 VARIANTS: dict[str, Callable[..., nn.Module]] = {

@@ -3,10 +3,6 @@
 A search that grows cells from simple to complex finds one (Fig. 1: PNASNet-5, five sums) that serves as normal and,
 with stride 2, as reduction cell; three stages of four cells, the first of the second and third being reduction cells.
 The large network has 216 channels in the operations of its first stage.
-
-Deviations: what the paper leaves open is as in the authors' code, TensorFlow-slim: padding by TensorFlow's rule, two
-reduction cells after the first convolution, He's initialisation. The zoos have no auxiliary classifier, which is off
-here as well. ScheduledDropPath rises with depth only, not over the course of training.
 """
 
 import functools

@@ -5,18 +5,12 @@
 Normalisation and ReLU come before each convolution and nothing after the addition, so that the identity reaches from
 the first block to the last (Fig. 1b, Table 2). Where the shape changes, the projection sees what the first convolution
 sees. `wrn_28_10` has blocks of two 3 x 3 convolutions, 28 layers and ten times the channels of a CIFAR ResNet.
-
-Deviations: a stage's stride is in the 3 x 3 convolution, as in pytorchcv's `preresnet*b`; a batch-normalised 7 x 7
-convolution and a pool come before the first stage. `wrn_28_10` has no dropout within its blocks (the paper's variant
-without). Initialisation is N(0, 2 / fan-out), the classifier's N(0, 1 / fan-in).
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -41,6 +35,7 @@ class Block(nn.Module):
     plan: tuple[tuple[int, int], ...]
     conv: ModuleDef
     norm: ModuleDef
+    act: layers.Activation
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -49,14 +44,14 @@ class Block(nn.Module):
         channels = self.plan[-1][1] * self.features
         for i, (kernel_size, multiple) in enumerate(self.plan):
             stride = self.stride if i == strided else 1
-            x = nn.relu(self.norm(name=f"bn{i + 1}")(x))
+            x = self.act(self.norm(name=f"bn{i + 1}")(x))
             if i == 0 and (self.stride != 1 or shortcut.shape[-1] != channels):
                 shortcut = self.conv(channels, 1, self.stride, name="shortcut_conv")(x)
             x = self.conv(multiple * self.features, kernel_size, stride, kernel_size // 2, name=f"conv{i + 1}")(x)
         return x + shortcut
 
 
-class PreResNet(nn.Module):
+class PreResNet(layers.NormalisedNetwork, kw_only=True):
     """Images (N, H, W, 3) to logits (N, num_classes).
 
     Attributes:
@@ -65,10 +60,6 @@ class PreResNet(nn.Module):
       features: Channels of the inner convolutions in each stage.
       stem_features: Channels of the first convolution.
       cifar_stem: A 3 x 3 convolution for small images, instead of 7 x 7 with stride 2, normalisation, ReLU and a pool.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     plan: tuple[tuple[int, int], ...]
@@ -76,35 +67,25 @@ class PreResNet(nn.Module):
     features: tuple[int, ...] = (64, 128, 256, 512)
     stem_features: int = 64
     cifar_stem: bool = False
-    num_classes: int = 1000
-    width: float = 1.0
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or nn.relu
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_OUT)
-        norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
-        endpoint = functools.partial(layers.endpoint, self)
+        norm = self.norm_layer(train)
 
         if self.cifar_stem:
             x = conv(scale(self.stem_features), 3, 1, 1, name="conv1")(images)  # N x 32 x 32 x 16
         else:
             x = conv(scale(self.stem_features), 7, 2, 3, name="conv1")(images)
-            x = nn.relu(norm(name="bn1")(x))  # N x 112 x 112 x 64
+            x = act(norm(name="bn1")(x))  # N x 112 x 112 x 64
             x = layers.max_pool(x, 3, 2, padding=1)  # N x 56 x 56 x 64
-        x = endpoint("stem", x)
+        x = self.endpoint("stem", x)
         for stage, (depth, features) in enumerate(zip(self.depths, self.features, strict=True), start=1):
             for i in range(1, depth + 1):
                 stride = 2 if stage > 1 and i == 1 else 1
-                x = Block(scale(features), stride, self.plan, conv, norm, name=f"stage{stage}_block{i}")(x)
-            x = endpoint(f"stage{stage}", x)  # N x 56, 28, 14, 7; for CIFAR N x 32, 16, 8
-        x = nn.relu(norm(name="last_bn")(x))
-        x = endpoint("pre_logits", layers.global_avg_pool(x))  # N x 2048; for CIFAR N x 640
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+                x = Block(scale(features), stride, self.plan, conv, norm, act, name=f"stage{stage}_block{i}")(x)
+            x = self.endpoint(f"stage{stage}", x)  # N x 56, 28, 14, 7; for CIFAR N x 32, 16, 8
+        return act(norm(name="last_bn")(x))
 
 
 bottleneck = functools.partial(PreResNet, plan=BOTTLENECK)

@@ -7,15 +7,11 @@ channels. `plain18` and `plain34` are the same layers without shortcuts, which s
 `resnet50`, `101` and `152` have a stage's stride in the first block's 3 x 3 convolution, as in the authors' later work
 and in torchvision; the `_v1` variants have it in the first 1 x 1 convolution, as published, which costs less and sees
 less.
-
-Deviations: kernels N(0, 2 / fan-out) (He et al. 2015 find fan-in and fan-out equally good; fb.resnet.torch and
-torchvision take fan-out); the classifier's initialisation is not stated and is N(0, 1 / fan-in) here.
 """
 
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -34,29 +30,27 @@ class BasicBlock(nn.Module):
 
     Attributes:
       projection: Filter size of the shortcut's convolution where the block has a stride.
-      branch_relu: Whether the branch ends in a ReLU of its own (timm's SE-ResNet-18). Its last scale then starts at 1,
-        because ReLU has no gradient at 0.
+      branch_act: Whether the branch ends in a nonlinearity of its own (timm's SE-ResNet-18). Its last scale then starts
+        at 1, because ReLU has no gradient at 0.
     """
 
     features: int
     stride: int
     conv: ModuleDef
     norm: ModuleDef
-    last_scale_init: nn.initializers.Initializer
+    last_norm: ModuleDef
+    act: layers.Activation
     attention: ModuleDef | None
     shortcut: str = "B"
     projection: int = 1
-    branch_relu: bool = False
+    branch_act: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         y = self.conv(self.features, 3, self.stride, 1, name="conv1")(x)
-        y = nn.relu(self.norm(name="bn1")(y))
+        y = self.act(self.norm(name="bn1")(y))
         y = self.conv(self.features, 3, 1, 1, name="conv2")(y)
-        scale_init = nn.initializers.ones if self.branch_relu else self.last_scale_init
-        y = self.norm(scale_init=scale_init, name="bn2")(y)
-        if self.branch_relu:
-            y = nn.relu(y)
+        y = self.act(self.norm(name="bn2")(y)) if self.branch_act else self.last_norm(name="bn2")(y)
         return add_shortcut(self, x, y)
 
 
@@ -76,7 +70,8 @@ class Bottleneck(nn.Module):
     stride: int
     conv: ModuleDef
     norm: ModuleDef
-    last_scale_init: nn.initializers.Initializer
+    last_norm: ModuleDef
+    act: layers.Activation
     attention: ModuleDef | None
     shortcut: str = "B"
     stride_in_1x1: bool = False
@@ -91,16 +86,17 @@ class Bottleneck(nn.Module):
         inner = self.widening * self.features
         reduced = inner // self.reduction
         y = self.conv(reduced, 1, first, name="conv1")(x)
-        y = nn.relu(self.norm(name="bn1")(y))
+        y = self.act(self.norm(name="bn1")(y))
         y = self.conv(inner, 3, second, 1, groups=math.gcd(self.groups, reduced), name="conv2")(y)
-        y = nn.relu(self.norm(name="bn2")(y))
+        y = self.act(self.norm(name="bn2")(y))
         y = self.conv(4 * self.features, 1, name="conv3")(y)
-        y = self.norm(scale_init=self.last_scale_init, name="bn3")(y)
+        y = self.last_norm(name="bn3")(y)
         return add_shortcut(self, x, y)
 
 
 def add_shortcut(block: BasicBlock | Bottleneck, x: Array, y: Array) -> Array:
-    """The end of every block: attention to the branch `y` if there is any, the addition of the shortcut from `x`, ReLU.
+    """The end of every block: attention to the branch `y` if there is any, the addition of the shortcut from `x`,
+    ReLU.
 
     Raises:
       ValueError: if the block's `shortcut` is none of `SHORTCUTS`.
@@ -110,7 +106,7 @@ def add_shortcut(block: BasicBlock | Bottleneck, x: Array, y: Array) -> Array:
     if block.attention is not None:
         y = block.attention(name="attention")(y)
     if block.shortcut == "none":
-        return nn.relu(y)
+        return block.act(y)
     if block.stride != 1 or x.shape[-1] != y.shape[-1]:
         if block.shortcut == "A":
             x = x[:, :: block.stride, :: block.stride]
@@ -119,10 +115,10 @@ def add_shortcut(block: BasicBlock | Bottleneck, x: Array, y: Array) -> Array:
             kernel_size = block.projection if block.stride != 1 else 1
             x = block.conv(y.shape[-1], kernel_size, block.stride, kernel_size // 2, name="shortcut_conv")(x)
             x = block.norm(name="shortcut_bn")(x)
-    return nn.relu(x + y)
+    return block.act(x + y)
 
 
-class ResNet(nn.Module):
+class ResNet(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes).
 
     Attributes:
@@ -130,21 +126,18 @@ class ResNet(nn.Module):
       depths: Blocks in each stage.
       features: Channels of each stage's 3 x 3 convolutions.
       shortcut: One of `SHORTCUTS`.
-      attention: A module for the end of every block's branch, for example `layers.SqueezeExcite`.
+      attention: A module for the end of every block's branch, for example `layers.SqueezeExcite`; made with `act`,
+        `dtype` and `kernel_init`.
       stem: Channels and filter size of each convolution before the first stage.
       stem_pool: Whether a 3 x 3 pool follows them.
       ceil_pool: Whether this pool rounds up, instead of padding by one.
       zero_init_last: Whether the last scale of every branch starts at 0, so that blocks start as identities
         (Goyal et al. 2017); not in the paper.
-      dropout: Share of the classifier's inputs that training drops; the paper drops none.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
       stem_stride: Stride of the first convolution.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
 
     Raises:
-      ValueError: if `shortcut` is none of `SHORTCUTS`, or blocks without shortcuts should start at zero.
+      ValueError: if `shortcut` is none of `SHORTCUTS`, or the last scales should start at 0 without a shortcut or batch
+        normalisation.
     """
 
     block: ModuleDef
@@ -156,34 +149,30 @@ class ResNet(nn.Module):
     stem_pool: bool = True
     ceil_pool: bool = False
     zero_init_last: bool = False
-    dropout: float = 0.0
-    num_classes: int = 1000
-    width: float = 1.0
     stem_stride: int = 2
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
+    def backbone(self, images: Array, train: bool) -> Array:
         if self.zero_init_last and self.shortcut == "none":
             raise ValueError("zero_init_last is True, but without shortcuts nothing would pass; expected False")
-        scale = layers.scaled(self.width)
+        if self.zero_init_last and not layers.is_batch_norm(self.norm):
+            raise ValueError("zero_init_last is True, but norm replaces batch normalisation; expected False")
+        scale, act = layers.scaled(self.width), self.act or nn.relu
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_OUT)
-        norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
+        norm = last_norm = self.norm_layer(train)
+        if self.zero_init_last:
+            last_norm = self.norm_layer(train, scale_init=nn.initializers.zeros)
         attention = self.attention
         if attention is not None:
-            attention = functools.partial(attention, dtype=self.dtype, kernel_init=layers.HE_FAN_OUT)
-        last_scale_init = nn.initializers.zeros if self.zero_init_last else nn.initializers.ones
-        endpoint = functools.partial(layers.endpoint, self)
+            attention = functools.partial(attention, act=act, dtype=self.dtype, kernel_init=layers.HE_FAN_OUT)
 
         x = images
         for i, (features, kernel_size) in enumerate(self.stem, start=1):
             stride = self.stem_stride if i == 1 else 1
             x = conv(scale(features), kernel_size, stride, kernel_size // 2, name=f"conv{i}")(x)
-            x = nn.relu(norm(name=f"bn{i}")(x))  # N x 112 x 112 x 64
+            x = act(norm(name=f"bn{i}")(x))  # N x 112 x 112 x 64
         if self.stem_pool:
             x = layers.max_pool(x, 3, 2, ceil_mode=True) if self.ceil_pool else layers.max_pool(x, 3, 2, padding=1)
-        x = endpoint("stem", x)  # N x 56 x 56 x 64
+        x = self.endpoint("stem", x)  # N x 56 x 56 x 64
         for stage, (depth, features) in enumerate(zip(self.depths, self.features, strict=True), start=1):
             for i in range(1, depth + 1):
                 stride = 2 if stage > 1 and i == 1 else 1
@@ -192,18 +181,15 @@ class ResNet(nn.Module):
                     stride=stride,
                     conv=conv,
                     norm=norm,
-                    last_scale_init=last_scale_init,
+                    last_norm=last_norm,
+                    act=act,
                     attention=attention,
                     shortcut=self.shortcut,
                     name=f"stage{stage}_block{i}",
                 )
                 x = block(x)
-            x = endpoint(f"stage{stage}", x)  # N x 56, 28, 14, 7
-        x = layers.global_avg_pool(x)  # N x 512, or 2048 with bottlenecks
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+            x = self.endpoint(f"stage{stage}", x)  # N x 56, 28, 14, 7
+        return x
 
 
 bottleneck_v1 = functools.partial(Bottleneck, stride_in_1x1=True)

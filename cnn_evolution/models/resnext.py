@@ -2,10 +2,8 @@
 Networks", CVPR 2017 (arXiv 1611.05431, 2016).
 
 ResNets whose 3 x 3 convolutions are grouped: many narrow paths side by side cost no more than one wide path and see
-more (Fig. 3c, Table 1). `32x4d` means 32 groups, of 4 channels each in the first stage.
-
-Deviations: none; strides are in the 3 x 3 convolution (section 4), where torchvision and pytorchcv have them.
-`resnext101_32x8d` is not in the paper; it is the base of D. Mahajan et al. 2018 (arXiv 1805.00932).
+more (Fig. 3c, Table 1). `32x4d` means 32 groups, of 4 channels each in the first stage. Strides are in the 3 x 3
+convolution (section 4).
 """
 
 import functools

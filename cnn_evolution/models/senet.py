@@ -5,10 +5,6 @@ paper chooses. The authors' Caffe networks, and timm's `legacy_se*`, have a stem
 and in SE-ResNets a stage's stride in the first 1 x 1 convolution; so it is here. `senet154` is the network that won
 ILSVRC 2017 (appendix): a stem of three 3 x 3 convolutions, 64 groups, half the channels in each first 1 x 1
 convolution, 3 x 3 projections, dropout.
-
-Deviations: `se_resnet18` is not in the paper; it is the same composition on ResNet-18, with a ReLU at the end of each
-branch as in timm's `legacy_seresnet18`, so that its weights work. timm drops a fifth of the classifier's inputs in all
-these networks; here only `senet154` does, as the authors' did.
 """
 
 import functools
@@ -18,7 +14,7 @@ from cnn_evolution.models.resnet import BasicBlock, Bottleneck, ResNet, bottlene
 from cnn_evolution.models.resnext import block_32x4d
 
 se = functools.partial(ResNet, attention=layers.SqueezeExcite, ceil_pool=True)
-block_18 = functools.partial(BasicBlock, branch_relu=True)
+block_18 = functools.partial(BasicBlock, branch_act=True)
 block_154 = functools.partial(Bottleneck, widening=4, groups=64, reduction=2, projection=3)
 
 VARIANTS = {

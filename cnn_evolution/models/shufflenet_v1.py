@@ -3,14 +3,10 @@ Mobile Devices", CVPR 2018 (arXiv 1707.01083, 2017).
 
 Bottlenecks whose 1 x 1 convolutions are grouped, with a shuffle of the channels so that groups hear of one another
 (Fig. 2). `_g1` to `_g8` are the columns of Table 1 at width 1: more groups allow more channels at the same cost.
-
-Deviations: the paper does not state its initialisation; kernels are N(0, 2 / fan-in) and the classifier's
-N(0, 1 / fan-in) here.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -48,54 +44,45 @@ class ShuffleUnit(nn.Module):
     reduce_groups: int
     conv: ModuleDef
     norm: ModuleDef
+    act: layers.Activation
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         bottleneck = self.features // 4
         appended = self.features - x.shape[-1] if self.stride == 2 else self.features
         y = self.conv(bottleneck, 1, groups=self.reduce_groups, name="reduce")(x)
-        y = nn.relu(self.norm(name="reduce_bn")(y))
+        y = self.act(self.norm(name="reduce_bn")(y))
         y = layers.channel_shuffle(y, self.groups)
         y = self.conv(bottleneck, 3, self.stride, 1, groups=bottleneck, name="depthwise")(y)
         y = self.norm(name="depthwise_bn")(y)
         y = self.conv(appended, 1, groups=self.groups, name="expand")(y)
         y = self.norm(name="expand_bn")(y)
         if self.stride == 1:
-            return nn.relu(y + x)
-        return nn.relu(jnp.concatenate([y, layers.avg_pool(x, 3, 2, padding=1)], axis=-1))
+            return self.act(y + x)
+        return self.act(jnp.concatenate([y, layers.avg_pool(x, 3, 2, padding=1)], axis=-1))
 
 
-class ShuffleNetV1(nn.Module):
+class ShuffleNetV1(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes).
 
     Attributes:
       groups: Groups of the 1 x 1 convolutions; a key of `CHANNELS`.
       depths: Units in stages 2, 3 and 4.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels; they stay multiples of what the groups need.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     groups: int
     depths: tuple[int, ...] = (4, 8, 4)
-    num_classes: int = 1000
-    width: float = 1.0
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
+    def backbone(self, images: Array, train: bool) -> Array:
         if self.groups not in CHANNELS:
             raise ValueError(f"groups is {self.groups}; expected one of {', '.join(map(str, CHANNELS))} (Table 1)")
-        scale = layers.scaled(self.width, 4 * self.groups)
+        scale, act = layers.scaled(self.width, 4 * self.groups), self.act or nn.relu
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
-        endpoint = functools.partial(layers.endpoint, self)
+        norm = self.norm_layer(train)
 
         x = conv(layers.scaled(self.width, self.groups)(24), 3, 2, 1, name="conv1")(images)
-        x = nn.relu(norm(name="bn1")(x))  # N x 112 x 112 x 24
-        x = endpoint("stem", layers.max_pool(x, 3, 2, padding=1))  # N x 56 x 56 x 24
+        x = act(norm(name="bn1")(x))  # N x 112 x 112 x 24
+        x = self.endpoint("stem", layers.max_pool(x, 3, 2, padding=1))  # N x 56 x 56 x 24
         for stage, (depth, features) in enumerate(zip(self.depths, CHANNELS[self.groups], strict=True), start=2):
             for i in range(1, depth + 1):
                 unit = ShuffleUnit(
@@ -105,14 +92,12 @@ class ShuffleNetV1(nn.Module):
                     reduce_groups=1 if stage == 2 and i == 1 else self.groups,  # the stem has few channels
                     conv=conv,
                     norm=norm,
+                    act=act,
                     name=f"stage{stage}_block{i}",
                 )
                 x = unit(x)
-            x = endpoint(f"stage{stage}", x)  # N x 28, 14, 7
-        x = endpoint("pre_logits", layers.global_avg_pool(x))  # N x 576 to 1536
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+            x = self.endpoint(f"stage{stage}", x)  # N x 28, 14, 7
+        return x
 
 
 VARIANTS = {f"shufflenet_v1_g{groups}": functools.partial(ShuffleNetV1, groups=groups) for groups in CHANNELS}

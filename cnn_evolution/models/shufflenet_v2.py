@@ -3,14 +3,10 @@ Architecture Design", ECCV 2018 (arXiv 1807.11164).
 
 Half of the channels pass a unit untouched, the other half through 1 x 1, depthwise 3 x 3 and 1 x 1 convolutions
 without groups; then the halves are shuffled (Fig. 3c and d). `_x0_5` to `_x2_0` are the columns of Table 5.
-
-Deviations: the paper does not state its initialisation; kernels are N(0, 2 / fan-in) and the classifier's
-N(0, 1 / fan-in) here.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -32,6 +28,7 @@ class ShuffleUnit(nn.Module):
     stride: int
     conv: ModuleDef
     norm: ModuleDef
+    act: layers.Activation
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -48,54 +45,40 @@ class ShuffleUnit(nn.Module):
         return layers.channel_shuffle(jnp.concatenate([x, y], axis=-1), 2)
 
     def _pointwise(self, x: Array, features: int, name: str) -> Array:
-        return nn.relu(self.norm(name=f"{name}_bn")(self.conv(features, 1, name=name)(x)))
+        return self.act(self.norm(name=f"{name}_bn")(self.conv(features, 1, name=name)(x)))
 
     def _depthwise(self, x: Array, name: str) -> Array:
         x = self.conv(x.shape[-1], 3, self.stride, 1, groups=x.shape[-1], name=name)(x)
         return self.norm(name=f"{name}_bn")(x)
 
 
-class ShuffleNetV2(nn.Module):
+class ShuffleNetV2(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes).
 
     Attributes:
       channels: Channels leaving stages 2, 3 and 4 and conv5.
       depths: Units in stages 2, 3 and 4.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     channels: tuple[int, int, int, int]
     depths: tuple[int, ...] = (4, 8, 4)
-    num_classes: int = 1000
-    width: float = 1.0
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or nn.relu
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
-        endpoint = functools.partial(layers.endpoint, self)
+        norm = self.norm_layer(train)
 
         x = conv(scale(24), 3, 2, 1, name="conv1")(images)
-        x = nn.relu(norm(name="bn1")(x))  # N x 112 x 112 x 24
-        x = endpoint("stem", layers.max_pool(x, 3, 2, padding=1))  # N x 56 x 56 x 24
+        x = act(norm(name="bn1")(x))  # N x 112 x 112 x 24
+        x = self.endpoint("stem", layers.max_pool(x, 3, 2, padding=1))  # N x 56 x 56 x 24
         *stages, last = self.channels
         for stage, (depth, features) in enumerate(zip(self.depths, stages, strict=True), start=2):
             for i in range(1, depth + 1):
                 stride = 2 if i == 1 else 1
-                x = ShuffleUnit(scale(features), stride, conv, norm, name=f"stage{stage}_block{i}")(x)
-            x = endpoint(f"stage{stage}", x)  # N x 28, 14, 7
+                x = ShuffleUnit(scale(features), stride, conv, norm, act, name=f"stage{stage}_block{i}")(x)
+            x = self.endpoint(f"stage{stage}", x)  # N x 28, 14, 7
         x = conv(scale(last), 1, name="conv5")(x)
-        x = endpoint("conv5", nn.relu(norm(name="bn5")(x)))  # N x 7 x 7 x 1024, or 2048 in x2_0
-        x = endpoint("pre_logits", layers.global_avg_pool(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+        return self.endpoint("conv5", act(norm(name="bn5")(x)))  # N x 7 x 7 x 1024, or 2048 in x2_0
 
 
 VARIANTS = {

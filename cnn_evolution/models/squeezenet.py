@@ -4,15 +4,10 @@ with 50x fewer parameters and <0.5MB model size" (arXiv 1602.07360, 2016).
 Fire modules squeeze a map to a few channels, which 1 x 1 and 3 x 3 filters then expand side by side (Fig. 1); there is
 no fully connected layer. `squeezenet1_0` is the paper's network without bypass (Table 1); `squeezenet1_1`, from the
 authors' repository, has a smaller first layer and pools earlier, for 2.4 times less computation.
-
-Deviations: the paper does not state its initialisation; that of the authors' Caffe files is what "published" means
-here: uniform of variance 1 / fan-in, conv10 N(0, 0.01^2), biases 0. Table 1's 111 and 55 pixels need images of 227; at
-its 224 they are 109 and 54.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -39,65 +34,58 @@ class Fire(nn.Module):
     squeezed: int
     expanded: int
     conv: Callable[..., nn.Module]
+    act: layers.Activation
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        x = nn.relu(self.conv(self.squeezed, 1, name="squeeze")(x))
-        narrow = nn.relu(self.conv(self.expanded, 1, name="expand_1x1")(x))
-        wide = nn.relu(self.conv(self.expanded, 3, padding=1, name="expand_3x3")(x))
+        x = self.act(self.conv(self.squeezed, 1, name="squeeze")(x))
+        narrow = self.act(self.conv(self.expanded, 1, name="expand_1x1")(x))
+        wide = self.act(self.conv(self.expanded, 3, padding=1, name="expand_3x3")(x))
         return jnp.concatenate([narrow, wide], axis=-1)
 
 
-class SqueezeNet(nn.Module):
+class SqueezeNet(layers.Network, kw_only=True):
     """Images (N, 224, 224, 3) to logits (N, num_classes), the global means of conv10's rectified maps.
 
     Attributes:
       stem_features: Channels of the first convolution.
       stem_kernel: Its filter size.
       pool_after: The numbers of the layers that a pool follows.
-      num_classes: Channels of conv10; 0 leaves it out, and the map (N, 13, 13, 512) that it would see comes back.
-      width: Factor on every number of channels.
-      dropout: Share of conv10's inputs that training drops.
       initialisation: "published": as in the authors' files. "he": kernels N(0, 2 / fan-in), biases 0.
-      dtype: What the layers compute in; parameters and logits stay float32.
     """
 
     stem_features: int
     stem_kernel: int
     pool_after: tuple[int, ...]
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.5
     initialisation: str = "published"
-    dtype: Any = jnp.float32
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
-        kernel_init = functools.partial(layers.kernel_init, self.initialisation)
-        conv = functools.partial(
-            layers.conv, dtype=self.dtype, kernel_init=kernel_init(published=nn.initializers.lecun_uniform())
-        )
-        endpoint = functools.partial(layers.endpoint, self)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or nn.relu
+        kernel_init = layers.kernel_init(self.initialisation, published=nn.initializers.lecun_uniform())
+        conv = functools.partial(layers.conv, dtype=self.dtype, kernel_init=kernel_init)
 
-        x = nn.relu(conv(scale(self.stem_features), self.stem_kernel, 2, name="conv1")(images))
-        x = self._pool(1, endpoint("conv1", x))  # N x 109, or 111 in 1.1
+        def pool(i: int, x: Array) -> Array:
+            """The pool after layer `i`, if there is one."""
+            if i not in self.pool_after:
+                return x
+            return self.endpoint(f"pool{i}", layers.max_pool(x, 3, 2, ceil_mode=True))
+
+        x = act(conv(scale(self.stem_features), self.stem_kernel, 2, name="conv1")(images))
+        x = pool(1, self.endpoint("conv1", x))  # N x 109, or 111 in 1.1
         for i, (squeezed, expanded) in FIRES.items():
-            x = endpoint(f"fire{i}", Fire(scale(squeezed), scale(expanded), conv, name=f"fire{i}")(x))
-            x = self._pool(i, x)  # N x 54, 27, 13, or 55, 27, 13 in 1.1
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        head = functools.partial(
-            conv, dtype=jnp.float32, kernel_init=kernel_init(published=nn.initializers.normal(0.01))
-        )
-        return layers.global_avg_pool(nn.relu(head(self.num_classes, 1, name="conv10")(x)))
+            x = self.endpoint(f"fire{i}", Fire(scale(squeezed), scale(expanded), conv, act, name=f"fire{i}")(x))
+            x = pool(i, x)  # N x 54, 27, 13, or 55, 27, 13 in 1.1
+        return x
 
-    def _pool(self, i: int, x: Array) -> Array:
-        """The pool after layer `i`, if there is one."""
-        return (
-            layers.endpoint(self, f"pool{i}", layers.max_pool(x, 3, 2, ceil_mode=True)) if i in self.pool_after else x
-        )
+    def pre_logits(self, x: Array, train: bool) -> Array:
+        return nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
+
+    def classifier(self, x: Array) -> Array:
+        act = self.act or nn.relu
+        kernel_init = layers.kernel_init(self.initialisation, published=nn.initializers.normal(0.01))
+        conv10 = layers.conv(self.num_classes, 1, dtype=jnp.float32, kernel_init=kernel_init, name="conv10")
+        return layers.global_avg_pool(act(conv10(x)))
 
 
 VARIANTS = {

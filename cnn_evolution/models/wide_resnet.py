@@ -1,9 +1,8 @@
 """Wide ResNet for ImageNet: S. Zagoruyko, N. Komodakis, "Wide Residual Networks", BMVC 2016 (arXiv 1605.07146).
 
-ResNets whose bottlenecks have twice the channels in their 3 x 3 convolutions: wider instead of deeper (section 3.4).
+ResNets whose bottlenecks have twice the channels, and the stride, in their 3 x 3 convolutions: wider instead of deeper
+(section 3.4).
 The paper's networks for CIFAR are in `preresnet.py`, whose blocks they have.
-
-Deviations: none; strides are in the 3 x 3 convolution, where torchvision has them.
 """
 
 import functools

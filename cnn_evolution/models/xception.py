@@ -3,10 +3,6 @@
 
 The limit of an Inception block, which looks at every channel by itself: 3 x 3 depthwise, then 1 x 1 convolutions, with
 no ReLU between them (section 4.7), in residual blocks whose ReLU comes first (Fig. 5).
-
-Deviations: batch normalisation's epsilon is 1e-5 as in timm's `legacy_xception`; Keras, where its weights come from,
-has 1e-3. Max-pools pad by one on both sides, as in timm; Keras pads even maps on one side. Kernels N(0, 2 / fan-in) and
-the classifier N(0, 1 / fan-in), since nothing is stated. Dropout is the paper's 0.5 (section 4.3); timm's is 0.
 """
 
 import functools
@@ -14,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -44,15 +39,16 @@ class Block(nn.Module):
     features: tuple[int, ...]
     conv: ModuleDef
     norm: ModuleDef
+    act: layers.Activation
     halve: bool = False
-    relu_first: bool = True
+    act_first: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         y = x
         for i, features in enumerate(self.features, start=1):
-            if i > 1 or self.relu_first:
-                y = nn.relu(y)
+            if i > 1 or self.act_first:
+                y = self.act(y)
             y = SeparableConv(features, self.conv, name=f"sep{i}")(y)
             y = self.norm(name=f"bn{i}")(y)
         if self.halve:
@@ -62,53 +58,38 @@ class Block(nn.Module):
         return x + y
 
 
-class Xception(nn.Module):
+class Xception(layers.NormalisedNetwork, kw_only=True):
     """Images (N, 299, 299, 3) to logits (N, num_classes).
 
     Attributes:
       middle_blocks: Number of blocks in the middle flow.
-      num_classes: Size of the last layer; 0 leaves it out.
-      width: Factor on every number of channels.
-      dropout: Share of the classifier's inputs that training drops.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
-      axis_name: Mapped axis over which batch statistics are averaged.
     """
 
     middle_blocks: int = 8
-    num_classes: int = 1000
-    width: float = 1.0
     dropout: float = 0.5
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, images: Array, *, train: bool = False) -> Array:
-        scale = layers.scaled(self.width)
+    def backbone(self, images: Array, train: bool) -> Array:
+        scale, act = layers.scaled(self.width), self.act or nn.relu
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        norm = functools.partial(layers.batch_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
-        endpoint = functools.partial(layers.endpoint, self)
+        norm = self.norm_layer(train)
 
         def block(*features: int, **options: Any) -> Block:
-            return Block(tuple(map(scale, features)), conv, norm, **options)
+            return Block(tuple(map(scale, features)), conv, norm, act, **options)
 
-        x = nn.relu(norm(name="bn1")(conv(scale(32), 3, 2, name="conv1")(images)))  # N x 149 x 149 x 32
-        x = nn.relu(norm(name="bn2")(conv(scale(64), 3, name="conv2")(x)))  # N x 147 x 147 x 64
-        x = endpoint("stem", x)
-        x = endpoint("block1", block(128, 128, halve=True, relu_first=False, name="block1")(x))  # N x 74 x 74 x 128
-        x = endpoint("block2", block(256, 256, halve=True, name="block2")(x))  # N x 37 x 37 x 256
-        x = endpoint("block3", block(728, 728, halve=True, name="block3")(x))  # N x 19 x 19 x 728
+        x = act(norm(name="bn1")(conv(scale(32), 3, 2, name="conv1")(images)))  # N x 149 x 149 x 32
+        x = act(norm(name="bn2")(conv(scale(64), 3, name="conv2")(x)))  # N x 147 x 147 x 64
+        x = self.endpoint("stem", x)
+        x = self.endpoint("block1", block(128, 128, halve=True, act_first=False, name="block1")(x))  # N x 74 x 74 x 128
+        x = self.endpoint("block2", block(256, 256, halve=True, name="block2")(x))  # N x 37 x 37 x 256
+        x = self.endpoint("block3", block(728, 728, halve=True, name="block3")(x))  # N x 19 x 19 x 728
         for i in range(4, 4 + self.middle_blocks):
             x = block(728, 728, 728, name=f"block{i}")(x)
-        x = endpoint("middle", x)  # N x 19 x 19 x 728
+        x = self.endpoint("middle", x)  # N x 19 x 19 x 728
         x = block(728, 1024, halve=True, name="exit_block")(x)
-        x = endpoint("exit_block", x)  # N x 10 x 10 x 1024
-        x = nn.relu(norm(name="bn3")(SeparableConv(scale(1536), conv, name="sep3")(x)))  # N x 10 x 10 x 1536
-        x = nn.relu(norm(name="bn4")(SeparableConv(scale(2048), conv, name="sep4")(x)))  # N x 10 x 10 x 2048
-        x = layers.global_avg_pool(endpoint("sep4", x))  # N x 2048
-        x = endpoint("pre_logits", nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x))
-        if not self.num_classes:
-            return x
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+        x = self.endpoint("exit_block", x)  # N x 10 x 10 x 1024
+        x = act(norm(name="bn3")(SeparableConv(scale(1536), conv, name="sep3")(x)))  # N x 10 x 10 x 1536
+        x = act(norm(name="bn4")(SeparableConv(scale(2048), conv, name="sep4")(x)))  # N x 10 x 10 x 2048
+        return self.endpoint("sep4", x)
 
 
 VARIANTS = {"xception": Xception}

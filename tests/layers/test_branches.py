@@ -9,9 +9,10 @@ from cnn_evolution import layers
 from cnn_evolution.layers import Branches, Filters, Fork
 
 LAYER = functools.partial(
-    layers.ConvNormRelu,
+    layers.ConvNormAct,
     conv=functools.partial(layers.conv, use_bias=False),
     norm=functools.partial(layers.batch_norm, train=False),
+    act=nn.relu,
     scale=layers.scaled(1),
 )
 HALVE = functools.partial(layers.max_pool, window=3, stride=2)

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import cnn_evolution as ce
-from cnn_evolution.layers.attention import SqueezeExcite
 from cnn_evolution.layers.normalisation import BatchNorm
+from cnn_evolution.layers.squeeze_excite import SqueezeExcite
 from cnn_evolution.models.mobilenet_v2 import InvertedResidual
 from tests.models.modules import of_kind
 from tests.tiers import tiered
@@ -77,8 +77,8 @@ def modules(called):
 def test_every_nonlinearity_is_swish_in_blocks_and_in_their_attention(modules):
     blocks = of_kind(modules, InvertedResidual)
     assert len(blocks) == len(of_kind(modules, SqueezeExcite)) == 16
-    assert {block.activation for block in blocks} == {nn.silu}
-    assert {(module.activation, module.gate) for module in of_kind(modules, SqueezeExcite)} == {(nn.silu, nn.sigmoid)}
+    assert {block.act for block in blocks} == {nn.silu}
+    assert {(module.act, module.gate) for module in of_kind(modules, SqueezeExcite)} == {(nn.silu, nn.sigmoid)}
 
 
 @pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_b1"])
@@ -100,6 +100,14 @@ def test_branches_with_a_shortcut_are_dropped_and_the_classifiers_inputs_and_onl
     assert dropping == shortcuts | {"dropout"}
     assert {path for path, module in modules.items() if isinstance(module, nn.Dropout)} == dropping
     assert all(drop.deterministic for drop in of_kind(modules, nn.Dropout))
+
+
+def test_any_width_is_rounded_as_the_published_ones_are(trace):
+    """B2's, on B0's depths."""
+    shapes = trace(ce.create_model("efficientnet_b0", width=1.1), 224).shapes
+    names = ["stem", *(f"stage{i}" for i in range(1, 8))]
+    assert tuple(shapes[name][-1] for name in names) == SCALED["efficientnet_b2"][0]
+    assert shapes["conv2"][-1] == 4 * 352
 
 
 @every_scale

@@ -35,10 +35,17 @@ def test_there_are_twice_as_many_blocks_as_in_the_paper(published):
 def test_a_block_adds_a_share_of_its_expanded_branches(relu):
     scale = layers.scaled(1 / 24)  # 8 to 11 filters for 192 to 256
     layer = functools.partial(
-        layers.ConvNormRelu, conv=layers.conv, norm=functools.partial(layers.batch_norm, train=False), scale=scale
+        layers.ConvNormAct,
+        act=jax.nn.relu,
+        conv=layers.conv,
+        norm=functools.partial(layers.batch_norm, train=False),
+        scale=scale,
     )
     conv = functools.partial(layers.conv, bias_init=jax.nn.initializers.ones)
-    blocks = [ResidualBranches(BLOCK_8, layer, conv, residual_scale=share, relu=relu) for share in (1.0, 0.2)]
+    blocks = [
+        ResidualBranches(BLOCK_8, layer, conv, act=jax.nn.relu, residual_scale=share, act_last=relu)
+        for share in (1.0, 0.2)
+    ]
     x = jax.random.normal(jax.random.key(0), (2, 4, 4, 8))
     whole, variables = jax.jit(blocks[0].init_with_output)(jax.random.key(1, impl="rbg"), x)
     part = blocks[1].apply(variables, x)

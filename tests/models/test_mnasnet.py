@@ -40,6 +40,11 @@ def test_every_stage_has_its_own_filter_size_expansion_and_depth(name, published
     assert not blocks
 
 
+def test_any_width_is_rounded_as_the_published_ones_are(published, trace):
+    expected = published("mnasnet0_5").shapes
+    assert trace(ce.create_model("mnasnet1_0", width=0.5), 224).shapes == expected
+
+
 def test_the_first_stage_is_a_separable_convolution(published):
     params = published("mnasnet1_0").variables["params"]
     assert [key for key, block in params.items() if "_block" in key and "expand" not in block] == ["stage1_block1"]
@@ -53,7 +58,7 @@ def modules(called):
 def test_there_is_no_attention_and_every_nonlinearity_is_a_relu(modules):
     blocks = of_kind(modules, InvertedResidual)
     assert len(blocks) == sum(depth for _, _, depth, _ in STAGES)
-    assert {(block.attention, block.activation) for block in blocks} == {(None, nn.relu)}
+    assert {(block.attention, block.act) for block in blocks} == {(None, nn.relu)}
 
 
 def test_running_statistics_keep_99_percent_at_every_step(modules):

@@ -5,14 +5,14 @@ from flax import traverse_util
 
 import cnn_evolution as ce
 
-MULTIPLIERS = {"mobilenet_v1": 1, "mobilenet_v1_0_75": 0.75, "mobilenet_v1_0_5": 0.5, "mobilenet_v1_0_25": 0.25}
+WIDTHS = {"mobilenet_v1": 1, "mobilenet_v1_0_75": 0.75, "mobilenet_v1_0_5": 0.5, "mobilenet_v1_0_25": 0.25}
 
 
-@pytest.mark.parametrize("name, multiplier", MULTIPLIERS.items())
-def test_endpoints_have_the_papers_shapes(name, multiplier, published):
-    expected = {"stem": (112, 112, 32 * multiplier), "pre_logits": (1024 * multiplier,)}
+@pytest.mark.parametrize("name, width", WIDTHS.items())
+def test_endpoints_have_the_papers_shapes(name, width, published):
+    expected = {"stem": (112, 112, 32 * width), "pre_logits": (1024 * width,)}
     for stage, side in enumerate((112, 56, 28, 14, 7), start=1):
-        expected[f"stage{stage}"] = (side, side, 64 * 2 ** (stage - 1) * multiplier)
+        expected[f"stage{stage}"] = (side, side, 64 * 2 ** (stage - 1) * width)
     assert published(name).shapes == expected
 
 
@@ -36,7 +36,7 @@ def test_most_of_the_cost_is_in_1x1_convolutions(published):
     assert round(100 * sum(pointwise.values()) / sum(kernels.values()), 2) == 74.59
 
 
-def test_multiplier_and_width_multiply(published, trace):
+def test_widths_multiply(published, trace):
     expected = jax.tree.map(jnp.shape, published("mobilenet_v1_0_25").variables)
     for model in (ce.create_model("mobilenet_v1_0_5", width=0.5), ce.create_model("mobilenet_v1", width=0.25)):
         assert jax.tree.map(jnp.shape, trace(model, 224).variables) == expected

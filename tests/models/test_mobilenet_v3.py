@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import cnn_evolution as ce
-from cnn_evolution.layers.attention import SqueezeExcite
 from cnn_evolution.layers.normalisation import BatchNorm
+from cnn_evolution.layers.squeeze_excite import SqueezeExcite
 from cnn_evolution.models.mobilenet_v2 import InvertedResidual
 from tests.models.modules import of_kind
 
@@ -77,14 +77,14 @@ def test_blocks_have_the_tables_filters_widths_and_attention(name, published):
 def test_blocks_have_the_tables_nonlinearities_and_strides(name, called):
     blocks = of_kind(called(ce.create_model(name), 64), InvertedResidual)
     kinds = {"RE": nn.relu, "HS": nn.hard_swish}
-    assert [(block.activation, block.stride) for block in blocks] == [(kinds[row[4]], row[5]) for row in ROWS[name]]
+    assert [(block.act, block.stride) for block in blocks] == [(kinds[row[4]], row[5]) for row in ROWS[name]]
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_attention_gates_by_the_piecewise_linear_sigmoid(name, called):
     gates = of_kind(called(ce.create_model(name), 64), SqueezeExcite)
     assert len(gates) == sum(row[3] > 0 for row in ROWS[name])
-    assert {(module.activation, module.gate) for module in gates} == {(nn.relu, nn.hard_sigmoid)}
+    assert {(module.act, module.gate) for module in gates} == {(nn.relu, nn.hard_sigmoid)}
 
 
 def test_h_swish_and_its_sigmoid_are_the_papers():

@@ -163,13 +163,6 @@ def test_half_precision_computes_in_bfloat16_but_gives_float32_logits(name, trac
 
 
 @every_model
-def test_without_classes_the_pre_logits_come_back(name, trace, published):
-    headless = trace(ce.create_model(name, num_classes=0), ce.model_info(name).input_size)
-    assert headless.logits.shape == published(name).endpoints["pre_logits"].shape
-    assert not {"fc", "fc8", "conv10", "aux_4a", "aux_4d", "aux_6e"} & set(headless.variables["params"])
-
-
-@every_model
 def test_smallest_image_size_is_exact(name, trace):
     model, size = smallest(name)
     assert trace(model, size).logits.shape == (1, 10)

@@ -44,7 +44,8 @@ def test_a_block_with_zero_last_scale_starts_as_the_identity(block):
         stride=1,
         conv=functools.partial(layers.conv, use_bias=False),
         norm=functools.partial(layers.batch_norm, train=True),
-        last_scale_init=jax.nn.initializers.zeros,
+        last_norm=functools.partial(layers.batch_norm, train=True, scale_init=jax.nn.initializers.zeros),
+        act=jax.nn.relu,
         attention=None,
     )
     x = jnp.abs(jax.random.normal(jax.random.key(0), (2, 5, 5, 8)))

@@ -40,6 +40,7 @@ def test_a_unit_leaves_the_first_half_of_its_channels_untouched():
         stride=1,
         conv=functools.partial(layers.conv, use_bias=False),
         norm=functools.partial(layers.batch_norm, train=False),
+        act=jax.nn.relu,
     )
     x = jax.random.normal(jax.random.key(0), (2, 5, 5, 8))
     y, _ = jax.jit(unit.init_with_output)(jax.random.key(1, impl="rbg"), x)

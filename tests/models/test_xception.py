@@ -41,6 +41,7 @@ def test_the_shortcut_of_a_middle_block_carries_its_input_before_the_relu():
         (4, 4, 4),
         functools.partial(layers.conv, use_bias=False),
         functools.partial(layers.batch_norm, train=True, scale_init=jax.nn.initializers.zeros),
+        jax.nn.relu,
     )
     x = jax.random.normal(jax.random.key(0), (2, 5, 5, 4))
     y, _ = jax.jit(module.init_with_output)(jax.random.key(1, impl="rbg"), x)

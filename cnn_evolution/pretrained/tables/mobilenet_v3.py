@@ -11,7 +11,7 @@ def torchvision(model: MobileNetV3) -> str:
     for s, rows in enumerate(model.stages, start=1):
         for b, row in enumerate(rows, start=1):
             names = ["expand"] if row.expanded != channels else []
-            names += ["depthwise", "attention", "project"] if row.attention else ["depthwise", "project"]
+            names += ["depthwise", "attention", "project"] if row.squeeze_excite else ["depthwise", "project"]
             for i, name in enumerate(names):
                 ours, theirs = f"stage{s}_block{b}/{name}", f"features.{index}.block.{i}"
                 if name == "attention":

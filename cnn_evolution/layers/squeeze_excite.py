@@ -1,4 +1,4 @@
-"""Channel attention."""
+"""Squeeze-and-excitation, which gates channels."""
 
 import functools
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class SqueezeExcite(nn.Module):
     Attributes:
       reduction: How many times fewer the channels in the middle are.
       squeezed: Their number itself, where it is not C / reduction.
-      activation: The nonlinearity in the middle.
+      act: The nonlinearity in the middle.
       gate: The nonlinearity at the end, which gives factors.
       dtype: What it computes in.
       kernel_init: Initialisation of both layers.
@@ -28,7 +28,7 @@ class SqueezeExcite(nn.Module):
 
     reduction: int = 16
     squeezed: int | None = None
-    activation: Callable[[Array], Array] = nn.relu
+    act: Callable[[Array], Array] = nn.relu
     gate: Callable[[Array], Array] = nn.sigmoid
     dtype: Any = jnp.float32
     kernel_init: Initializer = nn.initializers.lecun_normal()
@@ -38,6 +38,6 @@ class SqueezeExcite(nn.Module):
         channels = x.shape[-1]
         dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=self.kernel_init)
         squeezed = max(1, channels // self.reduction) if self.squeezed is None else self.squeezed
-        factors = self.activation(dense(squeezed, name="squeeze")(global_avg_pool(x)))
+        factors = self.act(dense(squeezed, name="squeeze")(global_avg_pool(x)))
         factors = self.gate(dense(channels, name="excite")(factors))
         return x * factors[:, None, None, :]
