@@ -12,6 +12,7 @@ from cnn_evolution.layers.network import (
     Norm,
     NormalisedNetwork,
     OptionallyNormalisedNetwork,
+    check_norm,
     is_batch_norm,
 )
 from cnn_evolution.layers.normalisation import BatchNorm, batch_norm, local_response_norm
@@ -42,6 +43,7 @@ __all__ = [
     "avg_pool",
     "batch_norm",
     "channel_shuffle",
+    "check_norm",
     "conv",
     "convolve",
     "endpoint",

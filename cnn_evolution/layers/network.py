@@ -124,7 +124,7 @@ class NormalisedNetwork(Network, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.norm is not None:
-            _check(self.norm)
+            check_norm(self.norm)
         super().__post_init__()
 
     @nn.nowrap
@@ -164,7 +164,7 @@ def is_batch_norm(norm: Norm | None) -> bool:
     return made is None or (isinstance(made, type) and issubclass(made, BatchNorm))
 
 
-def _check(norm: Any) -> None:
+def check_norm(norm: Any) -> None:
     """Raises ValueError if `norm` does not take what networks call it with."""
     expected = "expected a function of train, dtype and name, such as layers.group_norm(32) or layers.frozen_batch_norm"
     if not callable(norm):
@@ -172,5 +172,5 @@ def _check(norm: Any) -> None:
     stated = norm.keywords if isinstance(norm, functools.partial) else {}
     try:
         inspect.signature(norm).bind(**{"train": False, "dtype": jnp.float32, "name": "bn"} | stated)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # ValueError: some builtins have no signature
         raise ValueError(f"norm is {norm!r}: {error}; {expected}") from error

@@ -3,7 +3,6 @@
 import difflib
 import fnmatch
 import functools
-import inspect
 import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -152,13 +151,7 @@ def _check_classes(num_classes: Any, until: str | None) -> None:
 def _check_norm(spec: ModelSpec, norm: Any) -> None:
     if "norm" not in spec.options:
         raise ValueError(f"{spec.name} has no batch normalisation that norm could replace; expected None")
-    try:
-        inspect.signature(norm).bind(train=False, dtype=jnp.float32, name="bn1")
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"norm is {norm!r}, which cannot be called as norm(train=..., dtype=..., name=...): {error}; expected a "
-            "function that returns a module, for example layers.group_norm(32)"
-        ) from error
+    layers.check_norm(norm)
 
 
 def _check_options(spec: ModelSpec, options: Iterable[str]) -> None:

@@ -84,7 +84,9 @@ def load(
         raise ValueError(f"{asked} needs the network's name; only the directory of a run says which it is of")
 
     size = input_size(name, options)
-    outline = shapes(create_model(name, num_classes=0 if num_classes == 0 else ANY_CLASSES, **options), size)
+    create_model(name, num_classes=num_classes, **options)  # bad arguments are said before anything is downloaded
+    headless = num_classes == 0 or options.get("until") is not None
+    outline = shapes(create_model(name, num_classes=0 if headless else ANY_CLASSES, **options), size)
     weights: PublishedWeights | None
     if where is None:
         weights = listed = find_weights(name, source=source, tag=tag)
@@ -93,14 +95,15 @@ def load(
         source = stated_source(name, where, source)
         weights = weights_of_file(name, source=source, tag=tag)
     found, published = _read(name, load_state_dict(where), source, _of_file(options, num_classes))
-    classes = published if num_classes is None else num_classes
-    anew = [path for path, shape in outline.items() if ANY_CLASSES in shape] if classes != published else []
-    wanted = {path: tuple(classes if n == ANY_CLASSES else n for n in shape) for path, shape in outline.items()}
+    if num_classes is None:
+        num_classes = 0 if headless else published
+    anew = [path for path, shape in outline.items() if ANY_CLASSES in shape] if num_classes != published else []
+    wanted = {path: tuple(num_classes if n == ANY_CLASSES else n for n in shape) for path, shape in outline.items()}
     _check(name, {path: shape for path, shape in wanted.items() if path not in anew}, found)
-    model = create_model(name, num_classes=classes, **options)
+    model = create_model(name, num_classes=num_classes, **options)
     if anew:
         layers = dict.fromkeys("/".join(path[1:-1]) for path in anew)
-        _log.warning("%s for %d classes: %s start anew", name, classes, ", ".join(layers))
+        _log.warning("%s for %d classes: %s start anew", name, num_classes, ", ".join(layers))
         found |= _drawn(model, anew, size, jax.random.key(0) if key is None else key)
     pixels, crop = _preparation(name, weights, options.get("input_size"))
     return Pretrained(
@@ -108,7 +111,7 @@ def load(
         variables=traverse_util.unflatten_dict({path: found[path] for path in wanted}),
         pixels=pixels,
         crop=crop,
-        classes=_names(classes, None if anew else weights) if options.get("until") is None else (),
+        classes=_names(num_classes, None if anew else weights),
         weights=weights,
     )
 

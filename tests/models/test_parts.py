@@ -13,17 +13,22 @@ from jax.extend.core import jaxprs_in_params
 import cnn_evolution as ce
 from cnn_evolution import layers
 from cnn_evolution.layers.batch_independent import GroupNorm
-from cnn_evolution.models import MODELS
 from tests.tiers import WAITED_FOR, exhaustive, tiered
 
 # Names of networks that have no batch normalisation.
 WITHOUT_NORM = [
-    name for name in MODELS if name.startswith(("alexnet", "zfnet", "squeezenet", "convnext")) or name == "googlenet"
+    name
+    for name in ce.list_models()
+    if name.startswith(("alexnet", "zfnet", "squeezenet", "convnext")) or name == "googlenet"
 ] + ["vgg11", "vgg13", "vgg16", "vgg19", "vgg16_lecture", "vgg19_lecture"]
-WITH_NORM = [name for name in MODELS if name not in WITHOUT_NORM]
+
+# Of each file the network of the fewest operations, and one more of those with several kinds of blocks.
+SMALLEST = {ce.model_info(name).module: name for name in sorted(ce.list_models(), key=lambda x: -ce.model_info(x).macs)}
+ONE_OF_EACH_KIND = sorted({*SMALLEST.values(), *WAITED_FOR, "resnet50", "vgg11_bn", "googlenet_bn", "preresnet50"})
+WITH_NORM = [name for name in ONE_OF_EACH_KIND if name not in WITHOUT_NORM]
 
 # The scope puts all tests of a network next to each other, so that they share its traces.
-every_model = pytest.mark.parametrize("name", tiered(MODELS), scope="module")
+every_model = pytest.mark.parametrize("name", tiered(ONE_OF_EACH_KIND), scope="module")
 every_normalised_model = pytest.mark.parametrize("name", tiered(WITH_NORM), scope="module")
 
 
@@ -67,10 +72,11 @@ def test_frozen_normalisation_keeps_variables_and_constants(name, trace, called)
 
 @pytest.mark.parametrize("name", WITHOUT_NORM)
 def test_where_there_is_no_batch_normalisation_nothing_can_replace_it(name):
-    network = MODELS[name].build()
+    build = ce.model_info(name).build
+    network = build()
     if isinstance(network, layers.OptionallyNormalisedNetwork):
         with pytest.raises(ValueError, match="no batch normalisation to replace; expected batch_norm=True"):
-            MODELS[name].build(norm=layers.group_norm(2))
+            build(norm=layers.group_norm(2))
     else:
         assert not hasattr(network, "norm")
 

@@ -283,9 +283,9 @@ def test_a_function_can_be_registered_and_takes_what_it_names(register):
     [
         (
             {"norm": nn.GroupNorm},
-            r"norm is .*GroupNorm.*'train'; .*for example layers.group_norm\(32\)",
+            r"norm is .*GroupNorm.*'train'; .*such as layers.group_norm\(32\)",
         ),
-        ({"norm": 32}, r"norm is 32, which cannot be called .*for example layers.group_norm\(32\)"),
+        ({"norm": 32}, r"norm is 32; .*such as layers.group_norm\(32\)"),
         ({"act": "silu"}, r"act is 'silu'; expected a function of arrays, for example jax.nn.silu"),
         (
             {"until": "stage9"},
