@@ -4,7 +4,6 @@ import dataclasses
 from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array, lax
 
 from cnn_evolution.layers.normalisation import BatchNorm
@@ -61,15 +60,8 @@ class FrozenBatchNorm(BatchNorm):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        shape = (x.shape[-1],)
-        mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32).value
-        var = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32).value
-        scale = self.param("scale", self.scale_init, shape) if self.use_scale else jnp.ones(shape, jnp.float32)
-        bias = self.param("bias", self.bias_init, shape) if self.use_bias else jnp.zeros(shape, jnp.float32)
-        mean, var, scale, bias = lax.stop_gradient((mean, var, scale, bias))
-        factor = scale * lax.rsqrt(var + self.epsilon)
-        y = x.astype(jnp.promote_types(x.dtype, jnp.float32)) * factor + (bias - mean * factor)
-        return y.astype(x.dtype if self.dtype is None else self.dtype)
+        mean, var, scale, bias = self._variables(x.shape[-1])
+        return self._fixed(x, *lax.stop_gradient((mean.value, var.value, scale, bias)))
 
 
 frozen_batch_norm = FrozenBatchNorm

@@ -45,16 +45,9 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        shape = (x.shape[-1],)
-        running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
-        running_var = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
-        scale = self.param("scale", self.scale_init, shape) if self.use_scale else jnp.ones(shape, jnp.float32)
-        bias = self.param("bias", self.bias_init, shape) if self.use_bias else jnp.zeros(shape, jnp.float32)
-        dtype = x.dtype if self.dtype is None else self.dtype
-
+        running_mean, running_var, scale, bias = self._variables(x.shape[-1])
         if not self.train:
-            factor = scale * lax.rsqrt(running_var.value + self.epsilon)
-            return xla_cpu.batch_norm.affine(x, factor, bias - running_mean.value * factor).astype(dtype)
+            return self._fixed(x, running_mean.value, running_var.value, scale, bias)
         axis_name = None if self.is_initializing() else self.axis_name
         y, mean, var = on_cpu(
             xla_cpu.batch_norm.normalise,
@@ -72,7 +65,23 @@ class BatchNorm(nn.Module):
             unbiased = var * (values / (values - 1))
             running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * lax.stop_gradient(mean)
             running_var.value = self.momentum * running_var.value + (1 - self.momentum) * lax.stop_gradient(unbiased)
-        return y.astype(dtype)
+        return y.astype(x.dtype if self.dtype is None else self.dtype)
+
+    @nn.nowrap
+    def _variables(self, channels: int) -> tuple[nn.Variable, nn.Variable, Array, Array]:
+        """The running mean and variance, the factors and the summands of the channels."""
+        mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
+        var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
+        scale = self.param("scale", self.scale_init, (channels,)) if self.use_scale else jnp.ones(channels, jnp.float32)
+        bias = self.param("bias", self.bias_init, (channels,)) if self.use_bias else jnp.zeros(channels, jnp.float32)
+        return mean, var, scale, bias
+
+    @nn.nowrap
+    def _fixed(self, x: Array, mean: Array, var: Array, scale: Array, bias: Array) -> Array:
+        """Normalised by statistics that are not the batch's."""
+        factor = scale * lax.rsqrt(var + self.epsilon)
+        y = xla_cpu.batch_norm.affine(x, factor, bias - mean * factor)
+        return y.astype(x.dtype if self.dtype is None else self.dtype)
 
 
 batch_norm = BatchNorm  # it is called like the functions that make other layers
