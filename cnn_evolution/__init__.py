@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # the same for type checkers
     from cnn_evolution import analysis, layers, models, pretrained  # noqa: F401
     from cnn_evolution.analysis import Cost, FeatureInfo  # noqa: F401
     from cnn_evolution.cpu_settings import prepare_cpu  # noqa: F401
+    from cnn_evolution.loading import load  # noqa: F401
     from cnn_evolution.models import (  # noqa: F401
         ModelSpec,
         cost,
@@ -22,12 +23,13 @@ if TYPE_CHECKING:  # the same for type checkers
         receptive_fields,
         register,
     )
-    from cnn_evolution.pretrained import from_torch, load, pretrained_weights, to_torch  # noqa: F401
+    from cnn_evolution.pretrained import from_torch, pretrained_weights, to_torch  # noqa: F401
 
 _PUBLIC = {
     "analysis": ("Cost", "FeatureInfo"),
     "cpu_settings": ("prepare_cpu",),
     "layers": (),
+    "loading": ("load",),
     "models": (
         "ModelSpec",
         "cost",
@@ -39,7 +41,7 @@ _PUBLIC = {
         "receptive_fields",
         "register",
     ),
-    "pretrained": ("from_torch", "load", "pretrained_weights", "to_torch"),
+    "pretrained": ("from_torch", "pretrained_weights", "to_torch"),
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 

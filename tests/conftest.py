@@ -8,6 +8,8 @@ import os
 import tempfile
 from importlib import metadata
 
+from cnn_evolution.cpu_settings import EIGEN, JAXLIBS
+
 # Tests compile more than they compute: DenseNet-201's training forward in 3 s instead of 10. XLA ends the process at a
 # flag that it does not know.
 HASTY = [
@@ -18,6 +20,8 @@ HASTY = [
 ]
 if metadata.version("jaxlib").startswith("0.10."):
     HASTY.append("--xla_cpu_use_fusion_emitters=false")
+if metadata.version("jaxlib") in JAXLIBS:
+    HASTY.append(EIGEN)  # as in command lines, which some tests compare with what this process computes
 os.environ["XLA_FLAGS"] = " ".join(
     (os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=2", *HASTY)
 )

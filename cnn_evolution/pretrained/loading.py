@@ -1,4 +1,4 @@
-"""Networks with weights: those that zoos publish, and those of runs trained here."""
+"""Networks with the weights that zoos publish."""
 
 import logging
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ Flat = dict[tuple[str, ...], Any]
 
 
 def load(
-    name: str | None = None,
+    name: str,
     *,
     source: str | None = None,
     tag: str | None = None,
@@ -47,7 +47,7 @@ def load(
     cache_dir: Path | str | None = None,
     **options: Any,
 ) -> Pretrained:
-    """A network with published weights, downloaded on first use, or with those of a run trained here.
+    """A network with published weights, downloaded on first use.
 
     A zoo's file is read whole, strictly against the network that it was made for. That is the published one, or else
     the one that `options` build (`aux_heads=False` for a file without auxiliary classifiers). Every array of the
@@ -55,11 +55,10 @@ def load(
     (`norm=layers.frozen_batch_norm`) what the file has, and layers are filled whole or not at all.
 
     Args:
-      name: A name in the catalogue; of a run, None or the network's name, which is checked.
+      name: A name from `list_models`.
       source: The zoo whose weights they are; None for the first that `pretrained_weights(name)` lists. A file needs it.
       tag: Which of the zoo's; None for its first.
-      path: A local file of the zoo's state dict, instead of a download (see `load_state_dict` for the formats), or the
-        directory of a run, whose data are not opened.
+      path: A local file of the zoo's state dict, instead of a download (see `load_state_dict` for the formats).
       num_classes: None keeps the classes of the weights and 0 drops the classifiers. For any other number than the
         weights have, the body is kept and the classifiers start anew.
       key: Draws new classifiers; None for `jax.random.key(0)`.
@@ -67,22 +66,15 @@ def load(
       **options: Options of `create_model`. With `input_size` the crop is scaled to it.
 
     Raises:
-      ValueError: No such weights are known, the file does not hold them or does not fill the network, a file comes
-        without its source, or a run with arguments that it cannot take; says what there is.
-      FileNotFoundError: There is no file, and no run, at `path`; or the run has no checkpoint.
+      ValueError: No such weights are known, the file does not hold them or does not fill the network, or a file comes
+        without its source; says what there is.
+      FileNotFoundError: There is no file `path`.
       OSError: The download failed.
       ModuleNotFoundError: A package that is needed is not installed; says which.
     """
     where = None if path is None else Path(path).expanduser()
-    if where is not None and where.is_dir():
-        given = {"source": source, "tag": tag, "num_classes": num_classes, "key": key, "cache_dir": cache_dir}
-        return _of_run(where, name, [word for word, value in given.items() if value is not None] + list(options))
-    if where is not None and not where.exists():
-        raise FileNotFoundError(f"there is no weights file {where}, and no directory of a run either")
-    if name is None:
-        asked = "load" if where is None else f"{where}, a file of weights,"
-        raise ValueError(f"{asked} needs the network's name; only the directory of a run says which it is of")
-
+    if where is not None and not where.is_file():
+        raise FileNotFoundError(f"there is no weights file {where}")
     size = input_size(name, options)
     create_model(name, num_classes=num_classes, **options)  # bad arguments are said before anything is downloaded
     headless = num_classes == 0 or options.get("until") is not None
@@ -122,27 +114,6 @@ def _downloaded(weights: PublishedWeights, cache_dir: Path | str | None) -> Path
 
     root = default_weights_dir() if cache_dir is None else Path(cache_dir).expanduser()
     return download(weights.url, kind=weights.hash_kind, digest=weights.hash, directory=root / weights.source)
-
-
-def _of_run(run_dir: Path, name: str | None, given: list[str]) -> Pretrained:
-    """The network of a run.
-
-    Raises:
-      ValueError: It is another network's, or arguments are given that a run decides.
-    """
-    if given:
-        raise ValueError(
-            f"{run_dir} is a run, whose network is built as it was trained; it takes no {', '.join(given)}"
-        )
-    with needed_for("loading a run"):
-        # A run is read by the recipe that it stores, so this stands above this package and is imported when it is used.
-        from cnn_evolution.recipes.runs import load_classifier
-
-        run = load_classifier(run_dir)
-    if name not in (None, run.name):
-        raise ValueError(f"{run_dir} holds a run of {run.name}, and not of {name!r}")
-    variables = jax.device_get(run.variables)
-    return Pretrained(model=run.model, variables=variables, pixels=run.pixels, crop=run.crop, classes=run.classes)
 
 
 def _of_file(options: Mapping[str, Any], num_classes: int | None) -> dict[str, Any]:

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from cnn_evolution.data import ImageSource, first_difference, open_source
 from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.errors import Answered
 from cnn_evolution.evaluation.results import Result, measure
+from cnn_evolution.pretrained import Pretrained
 from cnn_evolution.recipes.build import build
 from cnn_evolution.recipes.config import Recipe, from_dict
 from cnn_evolution.training.checkpoint import steps_of
@@ -54,6 +57,20 @@ def load_classifier(run_dir: Path, which: Which = None) -> Classifier:
     run = read_identity(run_dir)
     task = build(_recipe_of(run, run_dir), load=False, sources=recorded_sources(run))
     return as_classifier(task, load(task, run_dir, run, which), run)
+
+
+def load_network(run_dir: Path, name: str | None = None, which: Which = None) -> Pretrained:
+    """The same with all that belongs to it.
+
+    Raises:
+      ValueError: It is not the network `name`, if there is one; or as `load_run`.
+      FileNotFoundError: As `load_run`.
+    """
+    run = load_classifier(run_dir, which)
+    if name not in (None, run.name):
+        raise ValueError(f"{run_dir} holds a run of {run.name}, and not of {name!r}")
+    variables = jax.device_get(run.variables)
+    return Pretrained(model=run.model, variables=variables, pixels=run.pixels, crop=run.crop, classes=run.classes)
 
 
 def _recipe_of(run: Mapping[str, Any], run_dir: Path) -> Recipe:
