@@ -31,12 +31,22 @@ def on_cpu(ours: Callable[..., T], plain: Callable[..., T], *operands: Array, **
     hashable; each choice of them is traced once for operands of the same shapes.
     """
     settings = tuple(static.items())
+    own = _bound(plain, settings)
     if _plain.value:
-        return _bound(plain, settings)(*operands)
-    return lax.platform_dependent(*operands, cpu=_bound(ours, settings), default=_bound(plain, settings))
+        return own(*operands)
+    return lax.platform_dependent(*operands, cpu=_compiled_once(ours, settings), default=own)
+
+
+# Networks repeat shapes: JAX knows by the same function object what it has traced already.
+@functools.lru_cache(maxsize=4096)
+def _bound(function: Callable[..., T], settings: tuple[tuple[str, Any], ...]) -> Callable[..., T]:
+    return functools.partial(function, **dict(settings))
 
 
 @functools.lru_cache(maxsize=4096)
-def _bound(function: Callable[..., T], settings: tuple[tuple[str, Any], ...]) -> Callable[..., T]:
-    """The same function object for the same settings: networks repeat shapes, and each is traced and lowered once."""
-    return jax.jit(functools.partial(function, **dict(settings)))
+def _compiled_once(function: Callable[..., T], settings: tuple[tuple[str, Any], ...]) -> Callable[..., T]:
+    """As a function within the program, of which there is one for each shape.
+
+    XLA's own operations are not made functions: its CPU compiler gives their gradients to slow kernels then.
+    """
+    return jax.jit(_bound(function, settings))

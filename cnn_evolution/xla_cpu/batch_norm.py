@@ -34,6 +34,7 @@ def _mean(x: Array, axis_name: str | None) -> Array:
     return mean if axis_name is None else lax.pmean(mean, axis_name)
 
 
+@functools.partial(jax.jit, static_argnames=("epsilon", "axis_name"))  # each shape is traced once
 def plain(x: Array, scale: Array, bias: Array, epsilon: float, axis_name: str | None) -> tuple[Array, Array, Array]:
     """The normalised map, in at least float32, and the mean and biased variance of each channel."""
     mean, var = moments(x, axis_name)
