@@ -47,7 +47,9 @@ def map_step(step: Callable[[Any, Any, Any], tuple[Any, Any]]) -> Callable[[Any,
 
 def map_prediction(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
     """Maps `(variables, batch, frozen) -> outputs` over the local devices; outputs keep the device axis in front."""
-    return jax.pmap(function, axis_name=AXIS, in_axes=(None, 0, None), out_axes=0)
+    # As one argument: JAX takes axes for those of leaves where there are as many leaves as arguments.
+    mapped = jax.pmap(lambda operands: function(*operands), axis_name=AXIS, in_axes=((None, 0, None),), out_axes=0)
+    return lambda *operands: mapped(operands)
 
 
 def map_count(function: Callable[..., Any]) -> Callable[..., Any]:
