@@ -20,6 +20,7 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
+from cnn_evolution.layers import scaled
 from cnn_evolution.models import create_model, model_info
 from cnn_evolution.pretrained.names import Names, translate
 from cnn_evolution.pretrained.published import pretrained_weights
@@ -157,8 +158,9 @@ def correspondence(name: str, source: str, **options: Any) -> list[Leaf]:
       ValueError: if the zoo has no table for the network's family, or the table no line for a layer.
     """
     names = _names(name, source)
-    model = create_model(name, **{"num_classes": ANY_CLASSES, **options})
-    table = names.table(model)
+    classes = ANY_CLASSES if options.get("until") is None else 0
+    model = create_model(name, **{"num_classes": classes, **options})
+    table, scale = names.table(model), scaled(getattr(model, "width", 1.0))
     leaves, unknown = [], []
     for path, shape in shapes(model, input_size(name, options)).items():
         whole = translate(table, "/".join(path[1:]))
@@ -170,7 +172,7 @@ def correspondence(name: str, source: str, **options: Any) -> list[Leaf]:
         else:
             unknown.append("/".join(path))
             continue
-        leaves.append(Leaf(path, shape, key, layout(path[-1], len(shape), rule)))
+        leaves.append(Leaf(path, shape, key, layout(path[-1], len(shape), rule, scale)))
     if unknown:
         raise ValueError(f"the table of {source} for {name} has no line for {', '.join(unknown)}")
     return leaves

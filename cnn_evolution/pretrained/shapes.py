@@ -48,7 +48,7 @@ COLUMN = Layout(lambda scale: scale[:, None, None], lambda scale: scale[:, 0, 0]
 UNCHANGED = Layout(_same, _same)
 
 
-def layout(leaf: str, ndim: int, rule: str) -> Layout:
+def layout(leaf: str, ndim: int, rule: str, scale: Callable[[int], int]) -> Layout:
     """The change of axes for a leaf of a layer.
 
     Args:
@@ -56,7 +56,9 @@ def layout(leaf: str, ndim: int, rule: str) -> Layout:
       ndim: Its number of axes here.
       rule: "": convolutions from (h, w, C / groups, C') to (C', C / groups, h, w), fully connected layers transposed,
         vectors as they are. "1x1": a fully connected layer that is a 1 x 1 convolution there. "flat:C": a fully
-        connected layer that follows a flattened map of C channels. "column": a vector that is (C, 1, 1) there.
+        connected layer that follows a flattened map of C channels, as published. "column": a vector that is (C, 1, 1)
+        there.
+      scale: From a published number of channels to this network's, `layers.scaled`.
 
     Raises:
       ValueError: for any other rule.
@@ -66,7 +68,7 @@ def layout(leaf: str, ndim: int, rule: str) -> Layout:
     if rule == "1x1":
         return DENSE_AS_1X1 if leaf == "kernel" else UNCHANGED
     if rule.startswith("flat:"):
-        return _flattened_map(int(rule.removeprefix("flat:"))) if leaf == "kernel" else UNCHANGED
+        return _flattened_map(scale(int(rule.removeprefix("flat:")))) if leaf == "kernel" else UNCHANGED
     if rule:
         raise ValueError(f"no rule {rule!r}; there are 1x1, flat:CHANNELS and column")
     if leaf == "kernel":
