@@ -24,7 +24,7 @@ from cnn_evolution.layers import scaled
 from cnn_evolution.models import create_model, model_info
 from cnn_evolution.pretrained.names import Names, translate
 from cnn_evolution.pretrained.published import pretrained_weights
-from cnn_evolution.pretrained.shapes import LEAVES, Layout, layout
+from cnn_evolution.pretrained.shapes import LEAVES, Layout, differences, layout
 from cnn_evolution.pretrained.tables import names_of
 
 log = logging.getLogger(__name__)
@@ -76,14 +76,9 @@ def from_torch(
     leaves = correspondence(name, source, **options)
     classes = [weights[leaf.key].shape[0] for leaf in leaves if leaf.of_classes and leaf.key in weights]
     leaves = _with_classes(leaves, classes, name)
-    wanted = {leaf.key: leaf.torch_shape for leaf in leaves}
-    problems = [f"missing: {key} {shape}" for key, shape in wanted.items() if key not in weights]
-    problems += [f"unused: {key} {tuple(value.shape)}" for key, value in weights.items() if key not in wanted]
-    problems += [
-        f"wrong shape: {key} is {tuple(weights[key].shape)}, expected {shape}"
-        for key, shape in wanted.items()
-        if key in weights and tuple(weights[key].shape) != shape
-    ]
+    problems = differences(
+        {leaf.key: leaf.torch_shape for leaf in leaves}, {key: tuple(value.shape) for key, value in weights.items()}
+    )
     if problems:
         lines = "\n  ".join(problems)
         raise ValueError(f"these are not {source}'s weights of {name}; {len(problems)} keys differ:\n  {lines}")
@@ -112,14 +107,10 @@ def to_torch(
     leaves = correspondence(name, source or default_source(name), **options)
     classes = [flat[leaf.path].shape[-1] for leaf in leaves if leaf.of_classes and leaf.path in flat]
     leaves = _with_classes(leaves, classes, name)
-    wanted = {leaf.path: leaf.shape for leaf in leaves}
-    problems = [f"missing: {'/'.join(path)} {shape}" for path, shape in wanted.items() if path not in flat]
-    problems += [f"unused: {'/'.join(path)} {value.shape}" for path, value in flat.items() if path not in wanted]
-    problems += [
-        f"wrong shape: {'/'.join(path)} is {flat[path].shape}, expected {shape}"
-        for path, shape in wanted.items()
-        if path in flat and flat[path].shape != shape
-    ]
+    problems = differences(
+        {"/".join(leaf.path): leaf.shape for leaf in leaves},
+        {"/".join(path): value.shape for path, value in flat.items()},
+    )
     if problems:
         lines = "\n  ".join(problems)
         raise ValueError(f"these are not variables of {name}; {len(problems)} differ:\n  {lines}")

@@ -1,5 +1,6 @@
 """Networks with the weights that zoos publish."""
 
+import functools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ from cnn_evolution.pretrained.conversion import (
 from cnn_evolution.pretrained.files import load_state_dict
 from cnn_evolution.pretrained.network import Pretrained
 from cnn_evolution.pretrained.published import PublishedWeights, find_weights, weights_of_file
+from cnn_evolution.pretrained.shapes import differences
 
 if TYPE_CHECKING:
     from cnn_evolution.data import CenterCrop
@@ -76,9 +78,10 @@ def load(
     if where is not None and not where.is_file():
         raise FileNotFoundError(f"there is no weights file {where}")
     size = input_size(name, options)
-    create_model(name, num_classes=num_classes, **options)  # bad arguments are said before anything is downloaded
+    build = functools.partial(create_model, name, **options)
+    model = build(num_classes=num_classes)  # bad arguments are said before anything is downloaded
     headless = num_classes == 0 or options.get("until") is not None
-    outline = shapes(create_model(name, num_classes=0 if headless else ANY_CLASSES, **options), size)
+    outline = shapes(model if headless else build(num_classes=ANY_CLASSES), size)
     weights: PublishedWeights | None
     if where is None:
         weights = listed = find_weights(name, source=source, tag=tag)
@@ -87,12 +90,13 @@ def load(
         source = stated_source(name, where, source)
         weights = weights_of_file(name, source=source, tag=tag)
     found, published = _read(name, load_state_dict(where), source, _of_file(options, num_classes))
-    if num_classes is None:
-        num_classes = 0 if headless else published
+    if headless:
+        num_classes = 0
+    elif num_classes is None:
+        num_classes, model = published, build(num_classes=published)
     anew = [path for path, shape in outline.items() if ANY_CLASSES in shape] if num_classes != published else []
     wanted = {path: tuple(num_classes if n == ANY_CLASSES else n for n in shape) for path, shape in outline.items()}
     _check(name, {path: shape for path, shape in wanted.items() if path not in anew}, found)
-    model = create_model(name, num_classes=num_classes, **options)
     if anew:
         layers = dict.fromkeys("/".join(path[1:-1]) for path in anew)
         _log.warning("%s for %d classes: %s start anew", name, num_classes, ", ".join(layers))
@@ -150,17 +154,12 @@ def _read(name: str, state_dict: Mapping[str, Any], source: str, options: Mappin
 def _check(name: str, wanted: Mapping[tuple[str, ...], tuple[int, ...]], found: Flat) -> None:
     """Raises ValueError, with all that differs, unless the arrays that were found fill the network's layers."""
     layers = {path[1:-1] for path in wanted}
-    over = [path for path in found if path not in wanted and path[1:-1] in layers]
-    problems = [f"missing: {'/'.join(path)} {shape}" for path, shape in wanted.items() if path not in found]
-    problems += [f"left over: {'/'.join(path)} {found[path].shape}" for path in over]
-    problems += [
-        f"wrong shape: {'/'.join(path)} is {found[path].shape}, expected {shape}"
-        for path, shape in wanted.items()
-        if path in found and found[path].shape != shape
-    ]
+    of_layers = {path: array.shape for path, array in found.items() if path in wanted or path[1:-1] in layers}
+    wanted_names, names = ({"/".join(path): shape for path, shape in one.items()} for one in (wanted, of_layers))
+    problems = differences(wanted_names, names, beyond="left over")
     if problems:
         hint = f"as published it has width 1 and images of {model_info(name).input_size} pixels"
-        if any(path[0] == "batch_stats" for path in over):
+        if any(path[0] == "batch_stats" for path in of_layers if path not in wanted):
             hint = "the published weights are of batch normalisation, which layers.frozen_batch_norm keeps"
         lines = "\n  ".join(problems)
         raise ValueError(f"the weights do not fill this {name} ({hint}); {len(problems)} arrays differ:\n  {lines}")

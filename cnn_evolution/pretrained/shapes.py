@@ -1,12 +1,13 @@
 """How PyTorch lays out what Flax calls kernel, bias, scale, mean and var."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.generic]
+Shapes = Mapping[str, tuple[int, ...]]
 
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 """Torch's names for the leaves of a layer; a leaf that is not listed is a parameter of its own, with its own name."""
@@ -74,3 +75,15 @@ def layout(leaf: str, ndim: int, rule: str, scale: Callable[[int], int]) -> Layo
     if leaf == "kernel":
         return CONVOLUTION if ndim == 4 else DENSE
     return UNCHANGED
+
+
+def differences(wanted: Shapes, found: Shapes, beyond: str = "unused") -> list[str]:
+    """A line for every array that is missing, that is found `beyond` what is wanted, or that has another shape."""
+    lines = [f"missing: {name} {shape}" for name, shape in wanted.items() if name not in found]
+    lines += [f"{beyond}: {name} {shape}" for name, shape in found.items() if name not in wanted]
+    lines += [
+        f"wrong shape: {name} is {found[name]}, expected {shape}"
+        for name, shape in wanted.items()
+        if name in found and found[name] != shape
+    ]
+    return lines

@@ -10,18 +10,8 @@ from jax import lax
 import cnn_evolution as ce
 from cnn_evolution import layers
 from cnn_evolution.analysis import ReceptiveField, receptive_fields
+from tests.networks import network
 from tests.tiers import exhaustive
-
-
-def network(run):
-    """A Linen module whose only endpoint, "out", is `run(images)`."""
-
-    class Network(nn.Module):
-        @nn.compact
-        def __call__(self, x):
-            return layers.endpoint(self, "out", run(x))
-
-    return Network()
 
 
 def averaging(path, leaf):

@@ -13,6 +13,8 @@ import pytest
 
 import cnn_evolution as ce
 from cnn_evolution import layers
+from cnn_evolution.models import registry
+from tests.networks import OWN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,3 +116,10 @@ def called() -> Callable[..., dict[str, nn.Module]]:
         return found
 
     return modules
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """`ce.register(ModelSpec(...))`, forgotten when the test ends."""
+    monkeypatch.setattr(registry, "_SPECS", dict(registry._SPECS))
+    return lambda **fields: ce.register(ce.ModelSpec(**{**OWN, **fields}))

@@ -5,19 +5,8 @@ import jax.numpy as jnp
 import pytest
 
 import cnn_evolution as ce
-from cnn_evolution import layers
+from tests.networks import network
 from tests.tiers import tiered
-
-
-def network(run):
-    """A Linen module whose only endpoint, "out", is `run(images)`."""
-
-    class Network(nn.Module):
-        @nn.compact
-        def __call__(self, x):
-            return layers.endpoint(self, "out", run(x))
-
-    return Network()
 
 
 @pytest.mark.parametrize("name", tiered(ce.list_models()))

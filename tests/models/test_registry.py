@@ -1,11 +1,8 @@
 """Names and what they stand for: ours, and a network that is registered here."""
 
 import functools
-import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -14,12 +11,11 @@ import numpy as np
 import pytest
 
 import cnn_evolution as ce
-from cnn_evolution import layers
 from cnn_evolution.layers.normalisation import BatchNorm
-from cnn_evolution.models import registry
 from cnn_evolution.pretrained.names import Names
 from cnn_evolution.recipes import ModelConfig, Recipe, named_recipes
 from cnn_evolution.recipes.build import build_model
+from tests.networks import Bare, Own
 
 
 def test_names_come_in_order_of_history():
@@ -121,70 +117,10 @@ def test_axis_name_reaches_batch_normalisation_and_is_ignored_without():
     assert ce.create_model("alexnet", axis_name="batch") == ce.create_model("alexnet")
 
 
-def test_features_are_the_named_maps_in_order():
-    model = ce.create_model("resnet18", width=0.125, input_size=32, num_classes=10, depths=(1, 1, 1, 1))
-    images = jax.random.normal(jax.random.key(0), (1, 32, 32, 3))
-
-    @jax.jit
-    def maps(key):
-        variables = model.init(key, images)
-        found = ce.features(model, variables, images)
-        assert list(found) == ["stem", "stage1", "stage2", "stage3", "stage4", "pre_logits"]
-        classifier = variables["params"]["fc"]
-        return found["pre_logits"] @ classifier["kernel"] + classifier["bias"], model.apply(variables, images)
-
-    assert jnp.allclose(*maps(jax.random.key(1, impl="rbg")), atol=1e-6)
-
-
 # ---- Networks of one's own
 
 
-class Own(nn.Module):
-    """A small network with all that `create_model` may choose."""
-
-    channels: tuple[int, ...] = (8, 16)
-    num_classes: int = 5
-    width: float = 1.0
-    stem_stride: int = 4
-    dropout: float = 0.0
-    norm: Callable[..., nn.Module] = BatchNorm
-    act: Callable[[jax.Array], jax.Array] = nn.relu
-    until: str | None = None
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
-
-    @nn.compact
-    def __call__(self, images, *, train=False):
-        x = images
-        for i, features in enumerate(self.channels, start=1):
-            features = layers.scaled(self.width)(features)
-            x = nn.Conv(features, (3, 3), self.stem_stride if i == 1 else 2, dtype=self.dtype, name=f"conv{i}")(x)
-            x = self.act(self.norm(train=train, dtype=self.dtype, name=f"bn{i}")(x))
-            x = layers.endpoint(self, f"stage{i}", x)
-            if self.until == f"stage{i}":
-                return x
-        x = nn.Dropout(self.dropout, deterministic=not train)(x.mean((1, 2)))
-        x = layers.endpoint(self, "pre_logits", x)
-        return nn.Dense(self.num_classes, name="fc")(x) if self.num_classes else x
-
-
-class Bare(nn.Module):
-    """A network without any option."""
-
-    @nn.compact
-    def __call__(self, images):
-        return nn.Dense(3, name="fc")(images.mean((1, 2)))
-
-
 NAMES = {"mine": Names("conv{n} features.conv{n}\nbn{n} features.bn{n}\nfc head")}
-OWN = {"name": "own", "build": Own, "family": "Own", "year": 2026}
-
-
-@pytest.fixture
-def register(monkeypatch):
-    """`ce.register(ModelSpec(...))`, forgotten when the test ends."""
-    monkeypatch.setattr(registry, "_SPECS", dict(registry._SPECS))
-    return lambda **fields: ce.register(ce.ModelSpec(**{**OWN, **fields}))
 
 
 def test_name_build_family_and_year_are_enough(register):
@@ -434,50 +370,3 @@ def test_what_is_no_specification_is_refused(register, fields, message):
 def test_only_specifications_are_registered(register):
     with pytest.raises(TypeError, match="spec is of type type; expected a ModelSpec"):
         ce.register(Own)
-
-
-# ---- Features
-
-
-@pytest.fixture
-def own(register):
-    """A registered network, its variables and images."""
-    register(input_size=16, build=functools.partial(Own, dropout=0.5))
-    model, images = ce.create_model("own"), jax.random.normal(jax.random.key(0), (4, 16, 16, 3))
-    return model, model.init(jax.random.key(1), images), images
-
-
-def test_features_in_training_mode_take_the_statistics_of_the_batch(own):
-    model, variables, images = own
-    before = jax.tree.map(np.array, variables)
-    evaluated = ce.features(model, variables, images)
-    mode = {"train": True, "rngs": {"dropout": jax.random.key(2)}}
-    trained = ce.features(model, variables, images, **mode)
-    assert list(trained) == list(evaluated) == ["stage1", "stage2", "pre_logits"]
-    normalised = ce.features(
-        model.clone(act=lambda x: x), variables, images, train=True, rngs={"dropout": jax.random.key(2)}
-    )
-    assert jnp.allclose(normalised["stage1"].mean((0, 1, 2)), 0, atol=1e-5)
-    assert not jnp.allclose(trained["stage1"], evaluated["stage1"], atol=0.1)
-    assert (trained["pre_logits"] == 0).any()
-    jax.tree.map(np.testing.assert_array_equal, variables, before)
-
-
-def test_training_mode_without_its_keys_or_without_such_a_mode_is_refused(own):
-    model, variables, images = own
-    with pytest.raises(ValueError, match=r'rngs has the keys none; .*"dropout"'):
-        ce.features(model, variables, images, train=True)
-    with pytest.raises(ValueError, match=r"Bare cannot be called with train=True.*'train'"):
-        ce.features(Bare(), {}, images, train=True)
-
-
-def test_a_network_without_endpoints_has_no_features(register):
-    register(name="bare", build=Bare)
-    images = jnp.ones((1, 4, 4, 3))
-    assert ce.features(Bare(), Bare().init(jax.random.key(0), images), images) == {}
-    assert ce.feature_info("bare") == {}
-
-
-def test_importing_the_package_loads_no_data_set_or_plotting_library():
-    code = "import sys, cnn_evolution; print({'grain', 'tensorflow_datasets', 'matplotlib'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
