@@ -4,6 +4,7 @@
     python -m experiments.train alexnet --run-dir runs/alexnet-fast --optimizer.learning-rate 0.02 --epochs 60
     python -m experiments.train mini-resnet18
     python -m experiments.train resnet50 --model.pretrained torchvision --data.dataset imagefolder --data-dir photos
+    python -m experiments.train resnet50 --model.pretrained torchvision --freeze "stem,stage[12]" ...
     python -m experiments.train mini-resnet18 --optimizer adamw --optimizer.weight-decay 0.05
     python -m experiments.train --import my_recipes my_resnet
     python -m experiments.train --import my_networks mini-resnet18 --model.name my_network
@@ -12,6 +13,10 @@
 The first word names a recipe: a network's published one, for ImageNet (or CIFAR-10, if it was made for that), or, with
 `mini-` in front, its one for the embedded data set. Everything in it can be overridden; `... resnet50 --help` explains
 every field. Started again with the same arguments, a run continues from its last checkpoint.
+
+With `--model.pretrained` a run starts from trained weights, of a zoo, a file or another run, and the recipe is one of
+fine-tuning (`cnn_evolution/recipes/tuning.py`), for ImageNet's networks and those of the embedded data set alike:
+another rate and schedule, few epochs, light augmentation. `--freeze` keeps some of the weights.
 
 `--optimizer` takes another update rule, sgd, rmsprop or adamw, with its own defaults. `--import` imports a module of
 yours: each of its variables that is a `Recipe` can be trained by its name, and a network that it registers
@@ -35,10 +40,10 @@ import tyro
 
 from cnn_evolution.analysis import cost
 from cnn_evolution.evaluation.results import summary
-from cnn_evolution.recipes import Recipe, build, named_recipes, train
+from cnn_evolution.recipes import Recipe, named_recipes, train
 from cnn_evolution.recipes.config import OPTIMIZERS
+from cnn_evolution.recipes.runs import task_of
 from cnn_evolution.training import RunOptions
-from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.plan import CHECKPOINTS, plan
 from experiments import command_line
 from experiments.compilation_cache import Compiling
@@ -85,6 +90,8 @@ def main() -> None:
     if arguments.dry_run:
         print("\n".join(dry_run(arguments)))
         return
+    if arguments.recipe.model.pretrained is not None:
+        print(fine_tuned(arguments.recipe), file=sys.stderr)
     result = train(arguments.recipe, arguments.run_dir, arguments.options, data_dir=arguments.data_dir)
     print(f"{result.model}: {summary(result)}")
 
@@ -96,15 +103,16 @@ def dry_run(arguments: Arguments) -> list[str]:
       ValueError, OSError: As the run would.
     """
     recipe, run_dir = arguments.recipe, arguments.run_dir
-    task = build(recipe, data_dir=arguments.data_dir, load=not steps_of(run_dir / "checkpoints"))
+    task = task_of(recipe, run_dir, data_dir=arguments.data_dir)
     found = plan(task, run_dir, arguments.options)
     one_image = cost(task.model, recipe.data.size)
     splits = ", ".join(f"{len(one):,} images of {one.name}, split {one.split}" for one in (task.train, task.evaluation))
+    frozen = f", {found.frozen_parameters:,} of them frozen" if found.frozen_parameters else ""
     left = "is finished and evaluated" if found.evaluated else f"continues after step {found.start:,}"
     return [
         f"data: {splits}; {task.train.num_classes} classes; the first batch of each was read",
-        f"network: {task.name}, {found.parameters:,} parameters; {one_image.macs:,} multiply-accumulates for an image "
-        f"of {recipe.data.size} pixels",
+        f"network: {task.name}, {found.parameters + found.frozen_parameters:,} parameters{frozen}; {one_image.macs:,} "
+        f"multiply-accumulates for an image of {recipe.data.size} pixels",
         f"training: {task.steps:,} steps of {task.batch_size} images ({recipe.epochs:g} epoch(s)) on "
         f"{jax.device_count()} device(s)",
         f"memory of each device: {gigabytes(found.step_bytes)} by XLA's analysis, of it {gigabytes(found.state_bytes)} "
@@ -114,20 +122,35 @@ def dry_run(arguments: Arguments) -> list[str]:
     ]
 
 
+def fine_tuned(recipe: Recipe) -> str:
+    """How a network is trained that starts from trained weights, in words."""
+    rule, of = recipe.optimizer, recipe.model
+    return (
+        f"fine-tuning {of.name} from {of.pretrained}{f' without {recipe.freeze}' if recipe.freeze else ''}: "
+        f"{recipe.epochs:g} epoch(s) of {recipe.batch_size} images a step, {type(rule).__name__} at a rate of "
+        f"{rule.learning_rate:g}, {recipe.schedule.name} schedule"
+    )
+
+
 def gigabytes(size: int) -> str:
     return f"{size / 1e9:.3f} GB"
 
 
 def chosen_recipes(arguments: Sequence[str]) -> tuple[dict[str, Recipe], list[str]]:
-    """The recipes by name, with those that are imported and by the update rule that is asked for; other arguments."""
+    """The recipes by name, with what decides their defaults: imports, weights to start from, the update rule.
+
+    Returns:
+      The recipes, and the other arguments.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--import", dest="modules", action="append", default=[])
     parser.add_argument("--optimizer", choices=sorted(OPTIMIZERS))
+    parser.add_argument("--model.pretrained", dest="pretrained")
     try:
         chosen, rest = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
         raise ValueError(str(error)) from error
-    recipes = named_recipes(chosen.modules)
+    recipes = named_recipes(chosen.modules, pretrained=chosen.pretrained)
     if chosen.optimizer:
         rule = OPTIMIZERS[chosen.optimizer]()
         recipes = {name: dataclasses.replace(recipe, optimizer=rule) for name, recipe in recipes.items()}

@@ -5,6 +5,7 @@ from typing import Any
 
 import flax.linen as nn
 
+from cnn_evolution.analysis.cost import bill
 from cnn_evolution.analysis.graph import trace
 from cnn_evolution.analysis.receptive_field import fields
 
@@ -47,6 +48,26 @@ def feature_info(
         name: FeatureInfo(_one(strides.get(name, (0, 0))), graph.shapes[value].shape[-1])
         for name, value in graph.endpoints.items()
     }
+
+
+def parameters_by_endpoint(
+    model: nn.Module, input_size: int | tuple[int, int], *, channels: int = 3, **call: Any
+) -> dict[str, tuple[str, ...]]:
+    """Paths of the parameters that every endpoint depends on and the one before does not, in their order.
+
+    Those of a classifier after the last endpoint, and of auxiliary classifiers, belong to none.
+
+    Args and errors are those of `cost`.
+    """
+    graph = trace(model, input_size, channels=channels, **call)
+    stages = bill(graph).stages()
+    owners = {layer.name: name for name, part in stages.items() for layer in part.layers if layer.parameters}
+    found: dict[str, list[str]] = {name: [] for name in graph.endpoints}
+    for path in graph.parameters:
+        name = owners.get(path.rpartition("/")[0] or path)
+        if name in found:
+            found[name].append(path)
+    return {name: tuple(paths) for name, paths in found.items()}
 
 
 def _one(stride: tuple[int, int]) -> int | tuple[int, int] | None:

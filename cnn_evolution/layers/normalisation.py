@@ -28,6 +28,8 @@ class BatchNorm(nn.Module):
       bias_init: Initialisation of the summands.
       dtype: Of the output; None for that of the input.
       axis_name: Mapped axis over which the batch's statistics are averaged.
+      fixed_at: Paths of layers, such as "stage1_block1/bn1", that use the running statistics in training too, and keep
+        them.
 
     Raises:
       ValueError: in training, if there is one value a channel, which has no variance.
@@ -42,11 +44,12 @@ class BatchNorm(nn.Module):
     bias_init: Initializer = nn.initializers.zeros
     dtype: Any = None
     axis_name: str | None = None
+    fixed_at: frozenset[str] = frozenset()
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         running_mean, running_var, scale, bias = self._variables(x.shape[-1])
-        if not self.train:
+        if not self.train or "/".join(self.path) in self.fixed_at:
             return self._fixed(x, running_mean.value, running_var.value, scale, bias)
         axis_name = None if self.is_initializing() else self.axis_name
         y, mean, var = on_cpu(

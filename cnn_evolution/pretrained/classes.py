@@ -8,6 +8,7 @@ Multiple Layers of Features from Tiny Images", section 3.1, in the order of its 
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 from cnn_evolution.files import table_rows
 
@@ -25,6 +26,10 @@ class Classes:
 
     names: tuple[str, ...]
     wnids: tuple[str, ...] = ()
+
+    def are(self, classes: Sequence[str]) -> bool:
+        """Whether these are the same classes in the same order, by their names or by their ids."""
+        return tuple(classes) in (self.names, self.wnids)
 
 
 @functools.cache

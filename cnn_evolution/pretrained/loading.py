@@ -1,6 +1,5 @@
 """Networks with the weights that zoos publish."""
 
-import functools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +45,7 @@ def load(
     path: Path | str | None = None,
     num_classes: int | None = None,
     key: Array | None = None,
+    new_head: bool = False,
     cache_dir: Path | str | None = None,
     **options: Any,
 ) -> Pretrained:
@@ -64,6 +64,7 @@ def load(
       num_classes: None keeps the classes of the weights and 0 drops the classifiers. For any other number than the
         weights have, the body is kept and the classifiers start anew.
       key: Draws new classifiers; None for `jax.random.key(0)`.
+      new_head: Start the classifiers anew even if the weights have as many classes.
       cache_dir: Where downloads are kept; None for $CNN_EVOLUTION_WEIGHTS, or ~/.cache/cnn_evolution/weights.
       **options: Options of `create_model`. With `input_size` the crop is scaled to it.
 
@@ -77,11 +78,7 @@ def load(
     where = None if path is None else Path(path).expanduser()
     if where is not None and not where.is_file():
         raise FileNotFoundError(f"there is no weights file {where}")
-    size = input_size(name, options)
-    build = functools.partial(create_model, name, **options)
-    model = build(num_classes=num_classes)  # bad arguments are said before anything is downloaded
-    headless = num_classes == 0 or options.get("until") is not None
-    outline = shapes(model if headless else build(num_classes=ANY_CLASSES), size)
+    create_model(name, num_classes=num_classes, **options)  # bad arguments are said before anything is downloaded
     weights: PublishedWeights | None
     if where is None:
         weights = listed = find_weights(name, source=source, tag=tag)
@@ -90,26 +87,61 @@ def load(
         source = stated_source(name, where, source)
         weights = weights_of_file(name, source=source, tag=tag)
     found, published = _read(name, load_state_dict(where), source, _of_file(options, num_classes))
-    if headless:
+    if options.get("until") is not None:
         num_classes = 0
     elif num_classes is None:
-        num_classes, model = published, build(num_classes=published)
-    anew = [path for path, shape in outline.items() if ANY_CLASSES in shape] if num_classes != published else []
-    wanted = {path: tuple(num_classes if n == ANY_CLASSES else n for n in shape) for path, shape in outline.items()}
-    _check(name, {path: shape for path, shape in wanted.items() if path not in anew}, found)
-    if anew:
-        layers = dict.fromkeys("/".join(path[1:-1]) for path in anew)
-        _log.warning("%s for %d classes: %s start anew", name, num_classes, ", ".join(layers))
-        found |= _drawn(model, anew, size, jax.random.key(0) if key is None else key)
+        num_classes = published
+    model, variables, anew = fill(name, found, published, num_classes, key=key, new_head=new_head, **options)
     pixels, crop = _preparation(name, weights, options.get("input_size"))
     return Pretrained(
         model=model,
-        variables=traverse_util.unflatten_dict({path: found[path] for path in wanted}),
+        variables=variables,
         pixels=pixels,
         crop=crop,
         classes=_names(num_classes, None if anew else weights),
         weights=weights,
     )
+
+
+def fill(
+    name: str,
+    found: Flat,
+    published: int,
+    num_classes: int,
+    *,
+    key: Array | None = None,
+    new_head: bool = False,
+    **options: Any,
+) -> tuple[nn.Module, dict[str, Any], bool]:
+    """A network with the arrays of another of its name, and new classifiers where theirs are of other classes.
+
+    Args:
+      name: A name from `list_models`.
+      found: The arrays.
+      published: The number of their classes.
+      num_classes: The number of the network's classes; 0 drops the classifiers.
+      key: Draws new classifiers; None for `jax.random.key(0)`.
+      new_head: Draw them even if both numbers are equal.
+      **options: Options of `create_model`.
+
+    Returns:
+      The network, its variables, and whether its classifiers are new.
+
+    Raises:
+      ValueError: The arrays do not fill the network; all that differ are named.
+    """
+    size = input_size(name, options)
+    model = create_model(name, num_classes=num_classes, **options)
+    outline = shapes(create_model(name, num_classes=ANY_CLASSES, **options) if num_classes else model, size)
+    other = new_head or num_classes != published
+    anew = [path for path, shape in outline.items() if ANY_CLASSES in shape] if other else []
+    wanted = {path: tuple(num_classes if n == ANY_CLASSES else n for n in shape) for path, shape in outline.items()}
+    _check(name, {path: shape for path, shape in wanted.items() if path not in anew}, found)
+    if anew:
+        layers = dict.fromkeys("/".join(path[1:-1]) for path in anew)
+        _log.warning("%s for %d classes: %s start anew", name, num_classes, ", ".join(layers))
+        found = found | _drawn(model, anew, size, jax.random.key(0) if key is None else key)
+    return model, traverse_util.unflatten_dict({path: found[path] for path in wanted}), bool(anew)
 
 
 def _downloaded(weights: PublishedWeights, cache_dir: Path | str | None) -> Path:

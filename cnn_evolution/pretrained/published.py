@@ -111,7 +111,7 @@ def weights_of_file(model: str, *, source: str, tag: str | None = None) -> Publi
 
 
 class Choice(NamedTuple):
-    """Which weights of a network, as `load` takes it."""
+    """Which published weights of a network, as `load` takes it."""
 
     source: str | None = None
     tag: str | None = None
@@ -137,7 +137,8 @@ def parse_pretrained(text: str) -> Choice:
     hint = f"did you mean {near[0]}? " if near else ""
     raise ValueError(
         f"{text!r} names no weights; {hint}expected {', '.join(SOURCES)}, one of them with a tag, as in "
-        f"torchvision:IMAGENET1K_V2, or with a file ({', '.join(SUFFIXES)}), as in torchvision:resnet50.safetensors"
+        f"torchvision:IMAGENET1K_V2, or with a file ({', '.join(SUFFIXES)}), as in torchvision:resnet50.safetensors; "
+        "or a run's directory, where one may be given"
     )
 
 

@@ -1,11 +1,14 @@
 """From a recipe, which names things, to a task, which holds them."""
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax import traverse_util
 
 from cnn_evolution.data import (
     CenterCrop,
@@ -19,12 +22,19 @@ from cnn_evolution.data import (
 from cnn_evolution.models import create_model, model_info
 from cnn_evolution.pixels import Pixels
 from cnn_evolution.pretrained import load as load_weights
+from cnn_evolution.pretrained.classes import classes_of
 from cnn_evolution.pretrained.conversion import stated_source
+from cnn_evolution.pretrained.loading import fill
 from cnn_evolution.pretrained.published import find_weights, parse_pretrained, weights_of_file
-from cnn_evolution.recipes.config import AugmentConfig, Recipe, to_dict
+from cnn_evolution.recipes.config import AugmentConfig, Recipe, from_dict, to_dict
+from cnn_evolution.recipes.freezing import fixed_statistics, frozen_params
 from cnn_evolution.recipes.optimizer import make_optimizer
 from cnn_evolution.training.augment import BatchOperation, ColourNoise, CutMix, Mixup, OneOf
+from cnn_evolution.training.evaluations import Which
+from cnn_evolution.training.fit import load as load_state
+from cnn_evolution.training.identity import read_identity, recorded_sources
 from cnn_evolution.training.objective import cross_entropy
+from cnn_evolution.training.state import TrainState
 from cnn_evolution.training.task import Task
 
 
@@ -50,7 +60,8 @@ def build(
       OSError, ModuleNotFoundError: As `cnn_evolution.load`.
     """
     data, name = recipe.data, recipe.model.name
-    build_model(recipe, 1)  # a wrong model is the cheapest mistake to find, so it is looked for before the data
+    # A wrong model is the cheapest mistake to find, so it is looked for before the data.
+    frozen = frozen_params(build_model(recipe, 1), data.size, recipe.freeze)
     pixels, crop = pixels_of(recipe), crop_of(recipe)
     train, evaluation = sources or (
         open_source(data.dataset, split, data_dir=data_dir) for split in (data.train_split, data.evaluation_split)
@@ -75,7 +86,8 @@ def build(
         ema_decay=recipe.ema_decay,
         # Without batch normalisation there is nothing to tell.
         batch_statistics=recipe.batch_statistics if hasattr(model, "axis_name") else "per_replica",
-        init=_pretrained(recipe, train.num_classes) if load and recipe.model.pretrained else None,
+        init=_start(recipe, train.class_names) if load and recipe.model.pretrained else None,
+        frozen_params=frozen,
         seed=recipe.seed,
         config=to_dict(recipe),
     )
@@ -87,7 +99,15 @@ def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
     Raises:
       ValueError: As `create_model`.
     """
-    return create_model(recipe.model.name, num_classes=num_classes, **_options(recipe))
+    model, size = create_model(recipe.model.name, num_classes=num_classes, **_options(recipe)), recipe.data.size
+    norm = None
+    if recipe.running_statistics == "all":
+        norm = fixed_statistics(model, size, None)
+    elif recipe.running_statistics == "frozen" and recipe.freeze:
+        norm = fixed_statistics(model, size, frozen_params(model, size, recipe.freeze))
+    if norm is None:
+        return model
+    return create_model(recipe.model.name, num_classes=num_classes, norm=norm, **_options(recipe))
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:
@@ -116,24 +136,79 @@ def operations_of(config: AugmentConfig) -> tuple[BatchOperation, ...]:
 
 
 def pixels_of(recipe: Recipe) -> Pixels:
-    """The scale of the pixels that the recipe asks for, or that published weights were trained on.
+    """The scale of the pixels that the recipe asks for, or that the weights that it starts from were trained on.
 
     Raises:
-      ValueError: There are no such weights.
+      ValueError, FileNotFoundError: There are no such weights.
     """
-    name, spec = recipe.model.name, model_info(recipe.model.name)
-    if recipe.model.pretrained is not None:
-        source, tag, path = parse_pretrained(recipe.model.pretrained)
-        if path is not None:
-            made_for = weights_of_file(name, source=stated_source(name, path, source)) or spec
-        else:
-            made_for = find_weights(name, source=source, tag=tag)
-        return Pixels(made_for.mean, made_for.std)
-    return Pixels(spec.mean, (1 / 255,) * 3 if recipe.data.pixels == "centred" else spec.std)
+    name, spec, data = recipe.model.name, model_info(recipe.model.name), recipe.data
+    if data.mean is not None and data.std is not None:
+        return Pixels(data.mean, data.std)
+    if recipe.model.pretrained is None:
+        return Pixels(spec.mean, (1 / 255,) * 3 if data.pixels == "centred" else spec.std)
+    if (run_dir := run_started_from(recipe)) is not None:
+        return pixels_of(recipe_of(read_identity(run_dir), run_dir))
+    source, tag, path = parse_pretrained(recipe.model.pretrained)
+    if path is not None:
+        made_for = weights_of_file(name, source=stated_source(name, path, source)) or spec
+    else:
+        made_for = find_weights(name, source=source, tag=tag)
+    return Pixels(made_for.mean, made_for.std)
 
 
-def _pretrained(recipe: Recipe, num_classes: int) -> dict[str, Any]:
-    """Published weights for these classes and this recipe's network."""
-    choice, key = parse_pretrained(str(recipe.model.pretrained)), jax.random.key(recipe.seed)
-    options = {"num_classes": num_classes, "key": key, **_options(recipe)}
-    return load_weights(recipe.model.name, **choice._asdict(), **options).variables
+def run_started_from(recipe: Recipe) -> Path | None:
+    """The directory of the run whose weights the recipe starts from."""
+    where = recipe.model.pretrained
+    return Path(where).expanduser() if where and Path(where).expanduser().is_dir() else None
+
+
+def independent(recipe: Recipe) -> Recipe:
+    """The same recipe, which after its start needs no other run: it states the scale of that run's pixels itself."""
+    if run_started_from(recipe) is None:
+        return recipe
+    return dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, **pixels_of(recipe)._asdict()))
+
+
+def recipe_of(run: Mapping[str, Any], run_dir: Path) -> Recipe:
+    """The recipe by which a run was trained, from the run's identity.
+
+    Raises:
+      ValueError: No recipe describes it.
+    """
+    try:
+        return from_dict(run["task"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{run_dir} holds no run of a recipe ({error}); build its task and use `evaluate`") from error
+
+
+def restored(run_dir: Path, which: Which = None) -> tuple[Task, TrainState, dict[str, Any]]:
+    """The task of a run that was trained by a recipe, the state of a checkpoint, and its identity; opens no data.
+
+    Args:
+      run_dir: The run's directory.
+      which: The step of a checkpoint; None for the newest, "best" for that with the lowest top-1 error.
+
+    Raises:
+      FileNotFoundError: The directory holds no run, or a run without such a checkpoint.
+      ValueError: It holds a run of an older version, or of a task that no recipe describes.
+    """
+    run = read_identity(run_dir)
+    task = build(recipe_of(run, run_dir), load=False, sources=recorded_sources(run))
+    return task, load_state(task, run_dir, run, which), run
+
+
+def _start(recipe: Recipe, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Trained weights for these classes and this recipe's network; new classifiers where theirs are of others."""
+    name, key = recipe.model.name, jax.random.key(recipe.seed)
+    if (run_dir := run_started_from(recipe)) is not None:
+        task, state, run = restored(run_dir)
+        if task.name != name:
+            raise ValueError(f"model.pretrained is {run_dir}, a run of {task.name}, which does not fill {name}")
+        found, known = traverse_util.flatten_dict(jax.device_get(state.variables())), tuple(run["data"]["classes"])
+        other = known != classes
+        return fill(name, found, len(known), len(classes), key=key, new_head=other, **_options(recipe))[1]
+    choice = parse_pretrained(str(recipe.model.pretrained))
+    weights = weights_of_file(name, source=str(choice.source), tag=choice.tag)
+    other = weights is not None and not classes_of(weights.dataset).are(classes)
+    options = {"num_classes": len(classes), "key": key, "new_head": other, **_options(recipe)}
+    return load_weights(name, **choice._asdict(), **options).variables

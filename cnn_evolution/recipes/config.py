@@ -6,7 +6,6 @@ options of a run. A recipe is the `config` of the task that `build` makes of it.
 
 import dataclasses
 import math
-import types
 import typing
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -33,10 +32,10 @@ class ModelConfig:
       initialisation: The paper's, or He et al. 2015 ("he"), which also starts networks that the paper's cannot start in
         a short run.
       zero_init_last: Start the last normalisation scale of every residual block at zero (Goyal et al. 2017).
-      pretrained: Start from published weights instead: torchvision, timm or pytorchcv, with a tag where the zoo has
-        several (torchvision:IMAGENET1K_V2), or with a file of the zoo's weights (torchvision:resnet50.safetensors). The
-        classifiers start anew if the data set has another number of classes. Images are then normalised as the weights
-        were trained, whatever `data.pixels`.
+      pretrained: Start from trained weights instead: from a zoo's (torchvision, timm, ...), with a tag where it has
+        several (torchvision:IMAGENET1K_V2), or with a file of the zoo's weights (torchvision:resnet50.pth); or from the
+        directory of a run of this network. The classifiers start anew if the data set has other classes. Images are
+        then normalised as the weights were trained, whatever `data.pixels`.
     """
 
     name: str
@@ -82,6 +81,8 @@ class DataConfig:
       evaluation_resize: Length of the short side, in pixels, before the centre crop of `size`.
       pixels: What the network sees: standardised (zero mean and unit deviation), or centred (0 to 255 minus the mean),
         which is what the papers before batch normalisation did and chose their initialisation for.
+      mean: What is subtracted instead, of R, G and B, for pixels in [0, 1]; None for what `pixels` or the weights say.
+      std: What is divided by then.
     """
 
     dataset: str = "imagenet2012"
@@ -90,9 +91,14 @@ class DataConfig:
     size: int = 224
     evaluation_resize: int = 256
     pixels: Literal["standardised", "centred"] = "standardised"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
 
     def __post_init__(self):
         _check(self.size > 0, "data.size", self.size, "a number of pixels above 0")
+        both = (self.mean is None) == (self.std is None)
+        _check(both, "data.std", self.std, f"three numbers if data.mean is stated, which is {self.mean}")
+        _check(self.std is None or min(self.std) > 0, "data.std", self.std, "numbers above 0")
         _check(
             self.evaluation_resize >= self.size,
             "data.evaluation_resize",
@@ -261,6 +267,11 @@ class Recipe:
       ema_decay: Decay of the moving averages of parameters and batch statistics that evaluation then uses; 0 for none.
       dtype: Compute type of the network; parameters, logits and losses are float32.
       batch_statistics: Batch normalisation over the whole batch (synchronised) or each device's share (per_replica).
+      freeze: What keeps its weights, separated by commas: endpoints, as `experiments.cost_table NETWORK` lists them,
+        shell patterns of endpoints, or of paths of layers and parameters (stem,stage[12],stage3_block1/*). "*" freezes
+        all but the classifiers. Frozen parameters have no optimiser state.
+      running_statistics: Which batch normalisations use their running statistics in training, and keep them: those that
+        are frozen, all, or none.
       seed: Everything random derives from it.
     """
 
@@ -277,6 +288,8 @@ class Recipe:
     ema_decay: float = 0.0
     dtype: Literal["float32", "bfloat16"] = "float32"
     batch_statistics: Literal["synchronised", "per_replica"] = "per_replica"
+    freeze: str = ""
+    running_statistics: Literal["frozen", "all", "none"] = "frozen"
     seed: int = 0
 
     def __post_init__(self):
@@ -294,8 +307,20 @@ class Recipe:
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as JSON has it; `from_dict` reads it back."""
+    """The recipe as JSON has it; `from_dict` reads it back.
+
+    Fields that runs of earlier versions do not know are left out where they ask for nothing, so that those runs are
+    still the same.
+    """
     values = dataclasses.asdict(recipe)
+    for fields, name, nothing in (
+        (values, "freeze", ""),
+        (values, "running_statistics", "frozen"),
+        (values["data"], "mean", None),
+        (values["data"], "std", None),
+    ):
+        if fields[name] == nothing:
+            del fields[name]
     return values | {"optimizer": {"type": type(recipe.optimizer).__name__.lower(), **values["optimizer"]}}
 
 
@@ -328,7 +353,7 @@ def _build(kind: type, values: Mapping[str, Any], path: str) -> Any:
     for name, value in values.items():
         if isinstance(hints[name], type) and dataclasses.is_dataclass(hints[name]):
             value = _build(hints[name], value, f"{path}{name}.")
-        elif isinstance(hints[name], types.GenericAlias) and isinstance(value, list):
+        elif isinstance(value, list):
             value = tuple(value)
         fields[name] = value
     return kind(**fields)

@@ -8,6 +8,7 @@ from cnn_evolution.models import list_models, model_info
 from cnn_evolution.recipes import cifar, imagenet
 from cnn_evolution.recipes.config import Recipe
 from cnn_evolution.recipes.mini import mini_recipes
+from cnn_evolution.recipes.tuning import fine_tuning
 
 _BY_NAME = imagenet.BY_NAME | cifar.BY_NAME
 _BY_MODULE = imagenet.BY_MODULE | cifar.BY_MODULE
@@ -41,7 +42,7 @@ def published_recipes() -> dict[str, Recipe]:
     return {name: published_recipe(name) for name in list_models() if _recipe_of_family(name)}
 
 
-def named_recipes(modules: Sequence[str] = ()) -> dict[str, Recipe]:
+def named_recipes(modules: Sequence[str] = (), *, pretrained: str | None = None) -> dict[str, Recipe]:
     """Every recipe by the name that a command line takes.
 
     That is the network's, with "mini-" in front for the embedded data set, or, for a recipe that one of `modules`
@@ -49,11 +50,18 @@ def named_recipes(modules: Sequence[str] = ()) -> dict[str, Recipe]:
 
     Modules may register networks besides, or instead, for the recipes of others.
 
+    Args:
+      modules: Names of modules to import.
+      pretrained: Trained weights to start from (`ModelConfig.pretrained`): the recipes become those of fine-tuning, but
+        for the modules', which stay as they are.
+
     Raises:
       ModuleNotFoundError: There is no such module.
       ValueError: It defines no recipe and registers no network, or defines a recipe by a name that is taken.
     """
     recipes = published_recipes() | {f"mini-{name}": recipe for name, recipe in mini_recipes().items()}
+    if pretrained is not None:
+        recipes = {name: fine_tuning(recipe) for name, recipe in recipes.items()}
     for module in modules:
         networks = list_models()
         found = {name: one for name, one in vars(importlib.import_module(module)).items() if isinstance(one, Recipe)}
@@ -65,6 +73,8 @@ def named_recipes(modules: Sequence[str] = ()) -> dict[str, Recipe]:
         if taken := sorted(recipes.keys() & found.keys()):
             raise ValueError(f"the module {module!r} defines a recipe {taken[0]!r}, which there is already; rename it")
         recipes |= found
+    if pretrained is not None:
+        recipes = {name: replace(one, model=replace(one.model, pretrained=pretrained)) for name, one in recipes.items()}
     return recipes
 
 

@@ -12,12 +12,12 @@ from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.errors import Answered
 from cnn_evolution.evaluation.results import Result, measure
 from cnn_evolution.pretrained import Pretrained
-from cnn_evolution.recipes.build import build
-from cnn_evolution.recipes.config import Recipe, from_dict
+from cnn_evolution.recipes.build import build, independent, recipe_of, restored
+from cnn_evolution.recipes.config import Recipe
 from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.evaluations import Which
 from cnn_evolution.training.fit import as_classifier, fit, load
-from cnn_evolution.training.identity import check_classes, identity, read_identity, recorded_sources
+from cnn_evolution.training.identity import check_classes, identity, read_identity
 from cnn_evolution.training.state import TrainState
 from cnn_evolution.training.task import RunOptions, Task
 
@@ -26,7 +26,12 @@ log = logging.getLogger(__name__)
 
 def train(recipe: Recipe, run_dir: Path, options: RunOptions | None = None, *, data_dir: Path | None = None) -> Result:
     """Trains by a recipe, or continues; see `build` and `fit`."""
-    return fit(build(recipe, data_dir=data_dir, load=not steps_of(run_dir / "checkpoints")), run_dir, options)
+    return fit(task_of(recipe, run_dir, data_dir=data_dir), run_dir, options)
+
+
+def task_of(recipe: Recipe, run_dir: Path, *, data_dir: Path | None = None) -> Task:
+    """The task of a recipe, with the weights that it starts from unless the run has begun; see `build`."""
+    return build(independent(recipe), data_dir=data_dir, load=not steps_of(run_dir / "checkpoints"))
 
 
 def load_run(
@@ -44,7 +49,7 @@ def load_run(
       FileNotFoundError: The directory holds no run, or a run without such a checkpoint.
       ValueError: It holds a run of an older version, or of a task that no recipe describes.
     """
-    task = build(_recipe_of(read_identity(run_dir), run_dir), data_dir=data_dir, load=start)
+    task = build(recipe_of(read_identity(run_dir), run_dir), data_dir=data_dir, load=start)
     return task, load(task, run_dir, identity(task), which)
 
 
@@ -54,9 +59,7 @@ def load_classifier(run_dir: Path, which: Which = None) -> Classifier:
     Raises:
       FileNotFoundError, ValueError: As `load_run`, whose arguments these are.
     """
-    run = read_identity(run_dir)
-    task = build(_recipe_of(run, run_dir), load=False, sources=recorded_sources(run))
-    return as_classifier(task, load(task, run_dir, run, which), run)
+    return as_classifier(*restored(run_dir, which))
 
 
 def load_network(run_dir: Path, name: str | None = None, which: Which = None) -> Pretrained:
@@ -71,13 +74,6 @@ def load_network(run_dir: Path, name: str | None = None, which: Which = None) ->
         raise ValueError(f"{run_dir} holds a run of {run.name}, and not of {name!r}")
     variables = jax.device_get(run.variables)
     return Pretrained(model=run.model, variables=variables, pixels=run.pixels, crop=run.crop, classes=run.classes)
-
-
-def _recipe_of(run: Mapping[str, Any], run_dir: Path) -> Recipe:
-    try:
-        return from_dict(run["task"])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{run_dir} holds no run of a recipe ({error}); build its task and use `evaluate`") from error
 
 
 def evaluate_runs(
@@ -113,7 +109,7 @@ def evaluate_runs(
     if not run_dirs:
         raise ValueError("there is nothing to evaluate; expected the directory of at least one run")
     known = [read_identity(directory) for directory in run_dirs]
-    recipe, data = _recipe_of(known[0], run_dirs[0]), known[0]["data"]
+    recipe, data = recipe_of(known[0], run_dirs[0]), known[0]["data"]
     for directory, run in zip(run_dirs[1:], known[1:], strict=True):
         check_classes(data["classes"], run["data"]["classes"], directory)
         if (names := [data["evaluation"]["name"], run["data"]["evaluation"]["name"]])[0] != names[1]:

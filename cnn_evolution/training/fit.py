@@ -172,6 +172,7 @@ def check(task: Task) -> tuple[Step, tuple[TrainState, Any, dict[str, Any]]]:
         task.batch_operations,
         task.accumulate_steps,
         task.ema_decay,
+        task.frozen_params,
     )
     predict = predictor(task.predict or Logits(task.model), task.pixels, classes)
     share, mapped = device_shares(task.batch_size, task.accumulate_steps), map_step(step)
@@ -191,7 +192,7 @@ def initial_state(task: Task) -> TrainState:
     )
     if task.init is None or callable(task.init):
         return compiled(functools.partial(_start, task))(jax.random.key(task.seed))
-    return compiled(functools.partial(start_state, optimizer=task.optimizer, ema=task.ema_decay > 0))(dict(task.init))
+    return compiled(functools.partial(_begun, task))(dict(task.init))
 
 
 def state_template(task: Task) -> TrainState:
@@ -203,7 +204,11 @@ def state_template(task: Task) -> TrainState:
 
 
 def _start(task: Task, key: jax.Array) -> TrainState:
-    return start_state(task.initial(key), task.optimizer, ema=task.ema_decay > 0)
+    return _begun(task, task.initial(key))
+
+
+def _begun(task: Task, variables: Mapping[str, Any]) -> TrainState:
+    return start_state(variables, task.optimizer, ema=task.ema_decay > 0, frozen_params=task.frozen_params)
 
 
 def as_classifier(task: Task, state: TrainState, config: dict[str, Any]) -> Classifier:

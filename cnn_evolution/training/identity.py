@@ -76,6 +76,8 @@ def described(value: Any) -> Any:
         return {str(key): described(one) for key, one in value.items()}
     if isinstance(value, (tuple, list)):
         return [described(one) for one in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(described(one) for one in value)
     if value is None or isinstance(value, (str, int, float)):
         return value
     return str(getattr(value, "__qualname__", type(value).__qualname__))

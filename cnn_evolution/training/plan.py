@@ -13,6 +13,7 @@ from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.evaluations import evaluations
 from cnn_evolution.training.fit import check, load
 from cnn_evolution.training.identity import identity
+from cnn_evolution.training.state import split_params
 from cnn_evolution.training.task import RunOptions, Task
 
 CHECKPOINTS = 4  # that may lie on the disk: the newest two, the best, and one that is being written
@@ -26,7 +27,8 @@ class Plan:
     Attributes:
       start: Steps that are done already.
       evaluated: Whether the last step is evaluated too, so that nothing is left to do.
-      parameters: Trainable numbers.
+      parameters: Numbers that are trained.
+      frozen_parameters: Numbers that stay as they are.
       state_bytes: Of the whole state, on every device and in every checkpoint.
       step_bytes: What a step takes on each device at its peak, by XLA's analysis: state, batch and what lies between.
       between_bytes: The part of it that is neither state nor batch.
@@ -36,6 +38,7 @@ class Plan:
     start: int
     evaluated: bool
     parameters: int
+    frozen_parameters: int
     state_bytes: int
     step_bytes: int
     between_bytes: int
@@ -61,13 +64,16 @@ def plan(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> 
         raise OSError(f"{run_dir} cannot be written: {error.strerror}: {place}") from error
     _read_first_batches(task, options, start)
     memory = mapped.lower(state, batch, constants).compile().memory_analysis()  # type: ignore[attr-defined]
+    parts = split_params(state.params, task.frozen_params)
+    numbers = [sum(leaf.size for leaf in jax.tree.leaves(part)) for part in parts]
     free, size = shutil.disk_usage(place).free, tree_bytes(state)
     if free < CHECKPOINTS * size:
         log.warning("up to %d checkpoints of %d bytes may lie in %s, where %d are free", CHECKPOINTS, size, place, free)
     return Plan(
         start=start,
         evaluated=task.steps in evaluations(run_dir, run),
-        parameters=sum(leaf.size for leaf in jax.tree.leaves(state.params)),
+        parameters=numbers[0],
+        frozen_parameters=numbers[1],
         state_bytes=size,
         step_bytes=memory.argument_size_in_bytes
         + memory.output_size_in_bytes

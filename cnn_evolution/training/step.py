@@ -15,7 +15,7 @@ from cnn_evolution.parallel import AXIS, shared
 from cnn_evolution.pixels import Pixels, normalise, unit_range
 from cnn_evolution.training.augment import BatchOperation, Prepared
 from cnn_evolution.training.objective import Objective
-from cnn_evolution.training.state import TrainState
+from cnn_evolution.training.state import TrainState, joined_params, split_params
 
 OWN_METRICS = ("loss", "gradient_norm", "learning_rate")
 
@@ -36,13 +36,15 @@ def make_step(
     operations: tuple[BatchOperation, ...] = (),
     accumulate_steps: int = 1,
     ema_decay: float = 0.0,
+    frozen_params: frozenset[str] = frozenset(),
 ) -> Step:
     """The per-replica step; it must run under the axis `AXIS`.
 
     The loss is the mean over all images of the global batch, so with synchronised batch statistics the result does not
     depend on how the batch is split over devices; random numbers are drawn per replica. Rows that hold no image carry
-    no weight. The new model state is the mean over replicas and parts, so it moves once a step. Equal arguments give
-    the same step.
+    no weight. The new model state is the mean over replicas and parts, so it moves once a step. Parameters whose paths
+    are in `frozen_params` stay as they are, and neither metrics nor the optimizer see a gradient of them. Equal
+    arguments give the same step.
 
     Raises:
       ValueError: When it is traced: an operation or the objective breaks its contract.
@@ -52,20 +54,22 @@ def make_step(
         key = jax.random.fold_in(jax.random.key(constants["seed"]), state.step)
         key = jax.random.fold_in(key, lax.axis_index(AXIS))
         count = lax.psum(present(batch["label"]).sum(), AXIS)
+        trained, kept = split_params(state.params, frozen_params)
 
         def part(grads: Any, x: tuple[Array, Any]) -> tuple[Any, tuple[Any, dict[str, Array]]]:
             operations_key, objective_key = jax.random.split(x[0])
             prepared = prepare(operations_key, x[1], pixels, num_classes, operations)
 
-            def summed(params: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
+            def summed(trained: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
+                params = joined_params(trained, kept)
                 out = objective(params, state.model_state, prepared, objective_key, state.step, constants["frozen"])
                 check_objective(out, state.model_state)
                 return out
 
-            (loss, (model_state, metrics)), new = jax.value_and_grad(summed, has_aux=True)(state.params)
+            (loss, (model_state, metrics)), new = jax.value_and_grad(summed, has_aux=True)(trained)
             return jax.tree.map(jnp.add, grads, new), (model_state, {"loss": loss, **metrics})
 
-        zeros = jax.tree.map(jnp.zeros_like, state.params)
+        zeros = jax.tree.map(jnp.zeros_like, trained)
         keys = jax.random.split(key, accumulate_steps)
         if accumulate_steps == 1:
             grads, (model_state, sums) = part(zeros, (keys[0], batch))
@@ -76,8 +80,8 @@ def make_step(
             sums = jax.tree.map(lambda x: x.sum(0), parts)
 
         grads = jax.tree.map(lambda g: g / count, lax.psum(grads, AXIS))
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        updates, opt_state = optimizer.update(grads, state.opt_state, trained)
+        params = joined_params(optax.apply_updates(trained, updates), kept)
         metrics = jax.tree.map(lambda x: x / count, lax.psum(sums, AXIS))
         metrics["gradient_norm"] = optax.tree.norm(grads)
         rates = [
@@ -151,8 +155,11 @@ def in_words(rule: str) -> Iterator[None]:
 
 
 def _averaged(state: TrainState, variables: Any, decay: float) -> Any:
-    """The moving averages. Their decay grows from 0.1, as TensorFlow's: the first weights are soon forgotten."""
+    """The moving averages, to the bit the variables where those stay as they are.
+
+    Their decay grows from 0.1, as TensorFlow's: the first weights are soon forgotten.
+    """
     if state.ema is None:
         return None
-    kept = jnp.minimum(decay, (1 + state.step) / (10 + state.step))
-    return optax.incremental_update(variables, state.ema, 1 - kept)
+    moved = 1 - jnp.minimum(decay, (1 + state.step) / (10 + state.step))
+    return jax.tree.map(lambda new, old: old + moved * (new - old), variables, state.ema)

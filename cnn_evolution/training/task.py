@@ -44,7 +44,9 @@ class Task:
       batch_statistics: Batch normalisation over each device's share, or over the whole batch ("synchronised"), for
         which the model needs a field `axis_name`.
       init: Variables to start from, or a pure function of a key that returns them; None for the model's own. The
-        collection `params` is trained, the others are the objective's `model_state`.
+        collection `params` is trained but for `frozen_params`, the others are the objective's `model_state`.
+      frozen_params: Paths of parameters that stay as they are, such as "stage1_block1/conv1/kernel". They have no
+        gradient and no optimiser state.
       frozen: Any tree of arrays that objective and prediction read: a teacher's variables, a mask.
       seed: Everything random derives from it; from 0 to 2^32 - 1.
       config: What tells this task from others, as JSON has it; a run resumes under an equal one only. None for a
@@ -72,6 +74,7 @@ class Task:
     ema_decay: float = 0.0
     batch_statistics: Literal["synchronised", "per_replica"] = "per_replica"
     init: Mapping[str, Any] | Callable[[Array], Mapping[str, Any]] | None = None
+    frozen_params: frozenset[str] = frozenset()
     frozen: Any = None
     seed: int = 0
     config: Mapping[str, Any] | None = None

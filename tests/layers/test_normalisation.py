@@ -1,5 +1,6 @@
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -201,3 +202,30 @@ def test_a_single_value_has_no_variance():
     variables = norm.init(jax.random.key(0), jnp.ones((1, 3)))  # initialisation needs only the shape
     with pytest.raises(ValueError, match=r"a map of shape \(1, 3\) has no variance"):
         norm.apply(variables, jnp.ones((1, 3)), mutable=["batch_stats"])
+
+
+class Pair(nn.Module):
+    """Two normalisations, of which one may be fixed."""
+
+    fixed_at: frozenset[str]
+
+    @nn.compact
+    def __call__(self, x):
+        for name in ("bn1", "bn2"):
+            x = layers.BatchNorm(train=True, fixed_at=self.fixed_at, name=name)(x)
+        return x
+
+
+def test_a_fixed_layer_uses_and_keeps_its_running_statistics_in_training_and_no_other_does():
+    x = maps(8, 4, 5, 3)
+    variables = Pair(frozenset()).init(jax.random.key(0), x)
+    (free, fixed), states = zip(
+        *(Pair(paths).apply(variables, x, mutable=["batch_stats"]) for paths in (frozenset(), frozenset({"bn2"}))),
+        strict=True,
+    )
+    first = textbook(x, 1.0, 0.0)
+    assert np.allclose(free, textbook(first, 1.0, 0.0), atol=1e-4)
+    assert np.allclose(fixed, first / np.sqrt(1 + 1e-5), atol=1e-4)  # running mean 0 and variance 1
+    moved, kept = (state["batch_stats"]["bn2"]["mean"] for state in states)
+    assert np.array_equal(kept, np.zeros(3)) and not np.array_equal(moved, kept)
+    assert np.array_equal(states[0]["batch_stats"]["bn1"]["mean"], states[1]["batch_stats"]["bn1"]["mean"])

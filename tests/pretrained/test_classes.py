@@ -36,3 +36,9 @@ def test_cifars_ten_have_names_alone():
 def test_other_data_sets_are_refused():
     with pytest.raises(ValueError, match="the classes of 'cifar100' are not known; expected imagenet2012 or cifar10"):
         classes_of("cifar100")
+
+
+def test_classes_are_the_same_by_name_or_by_id_in_their_order():
+    imagenet = classes_of("imagenet2012")
+    assert imagenet.are(imagenet.names) and imagenet.are(list(imagenet.wnids))
+    assert not imagenet.are(imagenet.names[::-1]) and not imagenet.are(imagenet.names[:10])

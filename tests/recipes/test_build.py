@@ -1,6 +1,7 @@
 """From recipes to tasks, those that start from published weights among them."""
 
 import dataclasses
+import shutil
 import sys
 
 import jax
@@ -8,11 +9,22 @@ import numpy as np
 import pytest
 
 import cnn_evolution as ce
+from cnn_evolution.data import ArraySource, open_source
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.pixels import Pixels
 from cnn_evolution.pretrained import Pretrained, save_state_dict
 from cnn_evolution.pretrained.published import find_weights
-from cnn_evolution.recipes import AugmentConfig, DataConfig, ModelConfig, Recipe, Sgd, build, train
+from cnn_evolution.recipes import (
+    AugmentConfig,
+    DataConfig,
+    ModelConfig,
+    Recipe,
+    Sgd,
+    build,
+    evaluate_runs,
+    load_classifier,
+    train,
+)
 from cnn_evolution.training import ColourNoise, CutMix, Mixup, OneOf, RunOptions
 from cnn_evolution.training.fit import initial_state
 
@@ -23,6 +35,7 @@ RECIPE = Recipe(
     ema_decay=0.9,
 )
 OPTIONS = RunOptions(log_every=1)
+CLASSES = open_source("mini_ilsvrc/tiny", "train").class_names
 
 
 def with_model(**fields):
@@ -51,6 +64,80 @@ def test_a_run_starts_from_the_weights_with_a_new_head_and_their_scale_of_pixels
     assert body.pop("fc")["kernel"].shape == (512, 100) and theirs.pop("fc")["kernel"].shape == (512, 1000)
     assert jax.tree.all(jax.tree.map(np.array_equal, body, theirs))
     assert jax.tree.all(jax.tree.map(np.array_equal, state.model_state["batch_stats"], dict(variables["batch_stats"])))
+
+
+NARROW = dataclasses.replace(
+    with_model(name="vgg11_bn", width=0.0625),
+    data=DataConfig(
+        dataset="mini_ilsvrc/tiny", size=32, evaluation_resize=32, mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0)
+    ),
+    optimizer=Sgd(learning_rate=1e-3),
+    epochs=0.01,
+    batch_size=8,
+)
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """A run of one step."""
+    directory = tmp_path_factory.mktemp("run")
+    train(NARROW, directory, OPTIONS)
+    return directory
+
+
+def further(run_dir, **changes):
+    """The recipe that goes on from a run, with the pixels of the catalogue unless the run decides."""
+    recipe = dataclasses.replace(NARROW, **changes)
+    data = dataclasses.replace(recipe.data, mean=None, std=None)
+    return dataclasses.replace(recipe, data=data, model=dataclasses.replace(recipe.model, pretrained=str(run_dir)))
+
+
+def test_a_run_goes_on_from_another_with_its_averages_and_its_pixels(run_dir):
+    task = build(further(run_dir))
+    expected = load_classifier(run_dir).variables  # of moving averages
+    start = initial_state(task)
+    assert jax.tree.all(jax.tree.map(np.array_equal, {"params": start.params, **start.model_state}, expected))
+    assert task.pixels == Pixels((0.1, 0.2, 0.3), (1.0, 1.0, 1.0))
+
+
+def test_on_other_classes_the_head_starts_anew_even_if_there_are_as_many(run_dir, caplog):
+    one, other = (ArraySource(np.zeros((4, 40, 40, 3), np.uint8), [0] * 4, names) for names in (CLASSES, CLASSES[::-1]))
+    assert load_classifier(run_dir).classes == CLASSES
+    kept, anew = (initial_state(build(further(run_dir), sources=(source, source))).params for source in (one, other))
+    assert "fc8 start anew" in caplog.text
+    assert not np.array_equal(kept.pop("fc8")["kernel"], anew.pop("fc8")["kernel"])
+    assert jax.tree.all(jax.tree.map(np.array_equal, kept, anew))
+
+
+def test_after_its_start_a_run_needs_the_other_no_more(run_dir, tmp_path):
+    base = shutil.copytree(run_dir, tmp_path / "base")
+    recipe = further(base, freeze="conv*")
+    result = train(recipe, tmp_path / "further", OPTIONS)
+    shutil.rmtree(base)
+    assert evaluate_runs([tmp_path / "further"]).top1_error == result.top1_error
+    assert load_classifier(tmp_path / "further").pixels == Pixels((0.1, 0.2, 0.3), (1.0, 1.0, 1.0))
+
+
+def test_a_run_of_another_network_is_refused(run_dir):
+    recipe = further(run_dir)
+    with pytest.raises(ValueError, match=r"a run of vgg11_bn, which does not fill vgg13_bn"):
+        build(dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, name="vgg13_bn")))
+
+
+@pytest.mark.parametrize(
+    ("running_statistics", "fixed"), [("frozen", {"bn1_1", "bn2_1"}), ("all", None), ("none", set())]
+)
+def test_frozen_layers_keep_their_statistics_unless_it_is_asked_otherwise(running_statistics, fixed):
+    recipe = dataclasses.replace(NARROW, freeze="conv1_1,conv2_1", running_statistics=running_statistics)
+    task = build(recipe)
+    assert {path.split("/")[0] for path in task.frozen_params} == {"conv1_1", "bn1_1", "conv2_1", "bn2_1"}
+    images = jax.random.normal(jax.random.key(1), (4, 32, 32, 3))
+    variables = jax.jit(task.initial)(jax.random.key(0))
+    rngs = {"dropout": jax.random.key(2)}
+    _, new = task.model.apply(variables, images, train=True, rngs=rngs, mutable=["batch_stats"])
+    old = variables["batch_stats"]
+    kept = {layer for layer in old if np.array_equal(new["batch_stats"][layer]["mean"], old[layer]["mean"])}
+    assert kept == (set(old) if fixed is None else fixed)
 
 
 def test_weights_do_not_fit_a_narrow_network(published):

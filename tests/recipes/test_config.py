@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from cnn_evolution.recipes import AdamW, ModelConfig, Recipe, RmsProp, Sgd, mini_recipes, published_recipes
+from cnn_evolution.recipes import AdamW, DataConfig, ModelConfig, Recipe, RmsProp, Sgd, mini_recipes, published_recipes
 from cnn_evolution.recipes.config import from_dict, to_dict
 
 SHALLOW = Recipe(model=ModelConfig(name="resnet18", depths=(1, 1, 1, 1)))
@@ -32,6 +32,30 @@ def test_an_unknown_field_is_named_with_the_valid_ones():
 def test_a_missing_model_is_named():
     with pytest.raises(ValueError, match=r"lacks the field model\.name"):
         from_dict({"model": {}})
+
+
+def test_a_recipe_of_an_earlier_version_is_the_same_as_one_that_does_not_use_what_is_new():
+    values = to_dict(Recipe(model=ModelConfig(name="alexnet")))
+    assert not {"freeze", "running_statistics"} & values.keys() and not {"mean", "std"} & values["data"].keys()
+    changed = Recipe(
+        model=ModelConfig(name="alexnet"),
+        data=DataConfig(mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0)),
+        freeze="conv1",
+        running_statistics="all",
+    )
+    assert from_dict(json.loads(json.dumps(to_dict(changed)))) == changed
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mean": (0.5, 0.5, 0.5)}, r"data\.std is None; expected three numbers"),
+        ({"mean": (0.5, 0.5, 0.5), "std": (1.0, 0.0, 1.0)}, r"data\.std is .* above 0"),
+    ],
+)
+def test_a_scale_of_pixels_is_whole(change, message):
+    with pytest.raises(ValueError, match=message):
+        DataConfig(**change)
 
 
 def test_an_unknown_update_rule_is_named_with_the_valid_ones():

@@ -44,15 +44,15 @@ def batch(labels, seed=0):
     }
 
 
-def start(model=None, ema=False, optimizer=SGD):
+def start(model=None, ema=False, optimizer=SGD, frozen_params=frozenset()):
     variables = (model or Network()).init(jax.random.key(0), jnp.zeros((1, 4, 4, 3)))
-    return start_state(variables, optimizer, ema=ema)
+    return start_state(variables, optimizer, ema=ema, frozen_params=frozen_params)
 
 
 def run(batches, model=None, devices=2, objective=None, seed=0, frozen=None, optimizer=SGD, **options):
     """The state and the last metrics after a step on each batch."""
     model = model or Network()
-    state = start(model, options.get("ema_decay", 0) > 0, optimizer)
+    state = start(model, options.get("ema_decay", 0) > 0, optimizer, options.get("frozen_params", frozenset()))
     step = make_step(objective or cross_entropy(model), optimizer, PIXELS, 5, **options)
     if devices == 2:
         mapped, split = map_step(step), split_over_devices
@@ -134,6 +134,34 @@ def test_the_moving_averages_follow_parameters_and_statistics_and_are_what_evalu
     expected = jax.tree.map(lambda a, b: 2 / 11 * a + 9 / 11 * b, states[0].ema, last[1])
     chex.assert_trees_all_close(states[1].variables(), expected, rtol=1e-5)
     assert set(expected) == {"params", "batch_stats"}
+
+
+FROZEN = frozenset({"BatchNorm_0/scale", "fc/bias"})
+
+
+@pytest.mark.parametrize("options", [{}, {"accumulate_steps": 2}, {"ema_decay": 0.9}], ids=["", "parts", "averages"])
+def test_frozen_parameters_stay_to_the_bit_and_the_others_move_as_if_their_gradient_were_zero(options):
+    frozen, _ = run(BATCHES, NORMED, frozen_params=FROZEN, **options)
+    masked = optax.chain(optax.masked(optax.set_to_zero(), mask), SGD)
+    expected, _ = run(BATCHES, NORMED, optimizer=masked, **options)
+    first = start(NORMED).params
+    for found in (frozen.params, frozen.variables()["params"]):
+        assert np.array_equal(found["BatchNorm_0"]["scale"], first["BatchNorm_0"]["scale"])
+        assert np.array_equal(found["fc"]["bias"], first["fc"]["bias"])
+    chex.assert_trees_all_close(frozen.variables(), expected.variables(), rtol=1e-5, atol=1e-7)
+    assert not np.array_equal(frozen.params["fc"]["kernel"], first["fc"]["kernel"])
+
+
+def mask(params):
+    return jax.tree_util.tree_map_with_path(lambda path, _: "/".join(key.key for key in path) in FROZEN, params)
+
+
+def test_the_gradients_norm_is_that_of_what_is_trained():
+    every = frozenset({"fc/kernel"})
+    _, metrics = run(BATCHES[:1], frozen_params=every)
+    residual = jax.nn.softmax(Network().apply({"params": start().params}, normalised(BATCHES[0])))
+    residual -= jax.nn.one_hot(BATCHES[0]["label"], 5)
+    np.testing.assert_allclose(metrics["gradient_norm"], jnp.linalg.norm(residual.mean(0)), rtol=1e-5)
 
 
 def test_running_statistics_move_once_a_step_in_however_many_parts():
