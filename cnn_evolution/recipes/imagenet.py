@@ -302,6 +302,7 @@ BY_MODULE = {
     "mnasnet": _MNASNET,
     "mobilenet_v3": _MOBILENET_V3,
     "efficientnet": _EFFICIENTNET,
+    "efficientnet_lite": _EFFICIENTNET,
     "convnext": _CONVNEXT,
 }
 BY_NAME = {
