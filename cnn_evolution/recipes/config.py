@@ -33,10 +33,10 @@ class ModelConfig:
       initialisation: The paper's, or He et al. 2015 ("he"), which also starts networks that the paper's cannot start in
         a short run.
       zero_init_last: Start the last normalisation scale of every residual block at zero (Goyal et al. 2017).
-      pretrained: Start from published weights instead: torchvision, timm or pytorchcv, with a tag where the zoo has
-        several (torchvision:IMAGENET1K_V2), or with a file of the zoo's weights (torchvision:resnet50.safetensors). The
-        classifiers start anew if the data set has another number of classes. Images are then normalised as the weights
-        were trained, whatever `data.pixels`.
+      pretrained: Start from published weights instead: torchvision, timm, pytorchcv or efficientnet_lite_pytorch, with
+        a tag where the zoo has several (torchvision:IMAGENET1K_V2), or with a file of the zoo's weights
+        (torchvision:resnet50.safetensors). The classifiers start anew if the data set has another number of classes.
+        Images are then normalised as the weights were trained, whatever `data.pixels`.
     """
 
     name: str
