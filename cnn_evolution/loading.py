@@ -21,7 +21,7 @@ def load(
     cache_dir: Path | str | None = None,
     **options: Any,
 ) -> Pretrained:
-    """A network with published weights, downloaded on first use, or with those of a run trained here.
+    """A network with published weights, installed or downloaded on first use, or with those of a run trained here.
 
     Published weights may fill another network than the published one: see `pretrained.load`, whose arguments these are.
 
@@ -41,8 +41,8 @@ def load(
       ValueError: No such weights are known, the file does not hold them or does not fill the network, a file comes
         without its source or its network's name, or a run with arguments that it cannot take; says what there is.
       FileNotFoundError: There is no file, and no run, at `path`; or the run has no checkpoint.
-      OSError: The download failed.
-      ModuleNotFoundError: A package that is needed is not installed; says which.
+      OSError: The download failed, or an installed package has another file than the published one.
+      ModuleNotFoundError: A package that is needed, or that holds the weights, is not installed; says which.
     """
     arguments: dict[str, Any] = {
         "source": source,

@@ -6,12 +6,13 @@
     python -m experiments.evaluate_pretrained vgg16 --path vgg16.safetensors --source torchvision
 
 Images are resized, cropped and normalised as the weights were made for. Labels follow the names of the data set's
-classes, or their WordNet ids; networks whose weights have other classes are left out. Results are appended to
-`results.jsonl`; what it holds is not measured again.
+classes, or their WordNet ids. Left out are networks whose weights have other classes, and weights of packages that are
+not installed, which is said. Results are appended to `results.jsonl`; what it holds is not measured again.
 """
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from cnn_evolution.evaluation.errors import Answered
 from cnn_evolution.evaluation.pretrained import labelled_by, pretrained_classifier
 from cnn_evolution.evaluation.results import Result, append_result, measure, read_results
 from cnn_evolution.pretrained.conversion import stated_source
+from cnn_evolution.pretrained.loading import weights_file
 from cnn_evolution.pretrained.published import PublishedWeights, find_weights, pretrained_weights
 from experiments import command_line
 from experiments.evaluating import Storing
@@ -34,7 +36,7 @@ class Arguments(Storing):
 
     Attributes:
       pattern: A name in the catalogue, or a shell pattern of names, such as "resnet*".
-      source: Only the weights of this zoo: torchvision, timm or pytorchcv; a file needs it.
+      source: Only the weights of this zoo: torchvision, timm, pytorchcv or efficientnet_lite_pytorch; a file needs it.
       tag: Only weights with this tag; None for the first of every network.
       path: A file of the weights, of one network, instead of a download.
       dataset: Name of a data set, as for `experiments.train`; its classes must be among those of the weights.
@@ -62,6 +64,8 @@ def main() -> None:
             raise ValueError(f"--{option} is the file of one network, but {arguments.pattern!r} names {len(chosen)}")
     if arguments.path is not None:
         stated_source(chosen[0].model, arguments.path, arguments.source)
+    else:
+        chosen = present(chosen)
     source = open_source(arguments.dataset, arguments.split, data_dir=arguments.data_dir)
     sources = labelled(source, dict.fromkeys(weights.dataset for weights in chosen))
     for weights in chosen:
@@ -98,6 +102,27 @@ def choose(arguments: Arguments) -> list[PublishedWeights]:
     if not chosen:
         raise ValueError(f"none of the {len(names)} networks {arguments.pattern!r} has such weights")
     return chosen
+
+
+def present(chosen: list[PublishedWeights]) -> list[PublishedWeights]:
+    """Those that are downloads, or files of packages that are installed; says which others are left out.
+
+    Raises:
+      ModuleNotFoundError: It leaves none.
+    """
+    found, missing = [], {}
+    for weights in chosen:
+        try:
+            if weights.package:
+                weights_file(weights)
+            found.append(weights)
+        except ModuleNotFoundError as error:
+            missing[weights.model] = error
+    if not found:
+        raise next(iter(missing.values()))
+    for model, reason in missing.items():
+        print(f"{model} is left out: {reason}", file=sys.stderr)
+    return found
 
 
 def measured(weights: PublishedWeights, source: ImageSource, arguments: Arguments) -> Result:

@@ -3,7 +3,7 @@
 from cnn_evolution.layers.adaptive import adaptive_avg_pool
 from cnn_evolution.layers.batch_independent import FrozenBatchNorm, frozen_batch_norm, group_norm
 from cnn_evolution.layers.branches import Branch, Branches, ConvNormAct, Filters, Fork, side_by_side
-from cnn_evolution.layers.convolution import conv, convolve
+from cnn_evolution.layers.convolution import Padding, conv, convolve
 from cnn_evolution.layers.endpoints import endpoint, wanted
 from cnn_evolution.layers.initialisation import HE_FAN_IN, HE_FAN_OUT, kernel_init
 from cnn_evolution.layers.network import (
@@ -38,6 +38,7 @@ __all__ = [
     "Norm",
     "NormalisedNetwork",
     "OptionallyNormalisedNetwork",
+    "Padding",
     "SqueezeExcite",
     "adaptive_avg_pool",
     "avg_pool",

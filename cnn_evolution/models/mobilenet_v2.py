@@ -29,6 +29,7 @@ class InvertedResidual(nn.Module):
       norm: Makes normalisations.
       kernel_size: Of the depthwise convolution.
       stride: Of the depthwise convolution.
+      padding: Of the depthwise convolution; None for half a filter on every side.
       act: The nonlinearity after the expansion and the depthwise convolution.
       attention: A module for the expanded channels, before the projection.
       drop_path: How often training drops the branch.
@@ -41,6 +42,7 @@ class InvertedResidual(nn.Module):
     norm: Callable[..., nn.Module]
     kernel_size: int = 3
     stride: int = 1
+    padding: layers.Padding | None = None
     act: layers.Activation = nn.relu6
     attention: Callable[..., nn.Module] | None = None
     drop_path: float = 0.0
@@ -52,8 +54,8 @@ class InvertedResidual(nn.Module):
         if self.expanded != x.shape[-1]:
             y = self.conv(self.expanded, 1, name="expand")(y)
             y = self.act(self.norm(name="expand_bn")(y))
-        size = self.kernel_size
-        y = self.conv(self.expanded, size, self.stride, size // 2, groups=self.expanded, name="depthwise")(y)
+        size, padding = self.kernel_size, self.kernel_size // 2 if self.padding is None else self.padding
+        y = self.conv(self.expanded, size, self.stride, padding, groups=self.expanded, name="depthwise")(y)
         y = self.act(self.norm(name="depthwise_bn")(y))
         if self.attention is not None:
             y = self.attention(name="attention")(y)

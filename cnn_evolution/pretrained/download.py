@@ -1,11 +1,11 @@
-"""Downloads that are whole and proven, or not there.
+"""Downloads that have the published hash, as far as it is published, or are not there.
 
 A download goes to `NAME.part`, which only one process at a time may touch; what a cut, a stall or a kill leaves of it
-is where the next attempt goes on. It gets its name only after its hash was found to be the published one.
+is where the next attempt goes on. It gets its name only after its hash was found to be the published one, or to begin
+with the published digits where these are a prefix.
 """
 
 import contextlib
-import hashlib
 import http.client
 import logging
 import os
@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 from cnn_evolution.files import cache_dir
 from cnn_evolution.pretrained.files import only_member
-from cnn_evolution.pretrained.published import HashKind
+from cnn_evolution.pretrained.hashes import HashKind, file_hash, in_words
 
 _CHUNK = 1 << 20  # bytes
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # HTTP errors that may be gone at the next attempt
@@ -44,7 +44,7 @@ def download(
     url: str,
     *,
     kind: HashKind,
-    digest: str,
+    digits: str,
     directory: Path | str | None = None,
     attempts: int = 5,
     timeout: float = 30.0,
@@ -57,7 +57,7 @@ def download(
     Args:
       url: Where it is published.
       kind: Algorithm of the published hash.
-      digest: The published hash, or its first digits, in hexadecimal.
+      digits: The published hash, or its first digits, in hexadecimal.
       directory: Where downloads are kept; None for `default_weights_dir()`.
       attempts: How often in a row to try without getting any further.
       timeout: Seconds without a byte after which an attempt counts as stalled.
@@ -69,26 +69,30 @@ def download(
     directory = Path(directory).expanduser() if directory is not None else default_weights_dir()
     name = unquote(Path(urlsplit(url).path).name)
     path = directory / name.removesuffix(".zip")
-    if path.exists() and _hash(path, kind).startswith(digest):
+    if path.exists() and file_hash(path, kind).startswith(digits):
         return path
     directory.mkdir(parents=True, exist_ok=True)
     with _alone_with(directory / f"{name}.part", path) as part:
         if path.exists():
-            found = _hash(path, kind)
-            if found.startswith(digest):  # another process brought it while this one waited
+            found = file_hash(path, kind)
+            if found.startswith(digits):  # another process brought it while this one waited
                 return path
-            _log.warning("%s is damaged (%s %s, expected %s): downloading it again", path, kind, found, digest)
+            _log.warning(
+                "%s is damaged (%s %s, expected %s): downloading it again", path, kind, found, in_words(digits, kind)
+            )
             path.unlink()
         resumed = _fetch(url, part, attempts, timeout, pause)
-        wrong = _finish(part, path, kind, digest)
+        wrong = _finish(part, path, kind, digits)
         if wrong is not None and resumed:
             _log.warning("what an earlier download of %s had left does not fit its rest: starting anew", name)
             part.truncate(0)
             _fetch(url, part, attempts, timeout, pause)
-            wrong = _finish(part, path, kind, digest)
+            wrong = _finish(part, path, kind, digits)
         if wrong is not None:
             part.truncate(0)
-            raise OSError(f"{url} came with the {kind} {wrong}, but {digest} is published: it was removed")
+            raise OSError(
+                f"{url} came with the {kind} {wrong}, but {in_words(digits, kind)} is published: it was removed"
+            )
     return path
 
 
@@ -222,11 +226,11 @@ def _reason(error: Exception) -> str:
     return "no answer in time" if isinstance(cause, TimeoutError) else str(cause) or type(cause).__name__
 
 
-def _finish(part: BinaryIO, path: Path, kind: HashKind, digest: str) -> str | None:
+def _finish(part: BinaryIO, path: Path, kind: HashKind, digits: str) -> str | None:
     """Moves a complete download to `path` if its hash is the published one; returns the hash if it is not."""
     if not part.name.endswith(".zip.part"):
-        found = _hash(Path(part.name), kind)
-        if found.startswith(digest):
+        found = file_hash(Path(part.name), kind)
+        if found.startswith(digits):
             os.replace(part.name, path)
             return None
         return found
@@ -236,20 +240,15 @@ def _finish(part: BinaryIO, path: Path, kind: HashKind, digest: str) -> str | No
             shutil.copyfileobj(archive.open(only_member(archive)), target, _CHUNK)
             target.flush()
             os.fsync(target.fileno())
-        found = _hash(extracted, kind)
-        if found.startswith(digest):
+        found = file_hash(extracted, kind)
+        if found.startswith(digits):
             os.replace(extracted, path)
             return None
         return found
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError):
-        return f"{_hash(Path(part.name), kind)} (of an archive that cannot be opened)"
+        return f"{file_hash(Path(part.name), kind)} (of an archive that cannot be opened)"
     finally:
         extracted.unlink(missing_ok=True)
-
-
-def _hash(path: Path, kind: HashKind) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
 
 
 @contextlib.contextmanager

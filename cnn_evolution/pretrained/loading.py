@@ -25,6 +25,7 @@ from cnn_evolution.pretrained.conversion import (
     stated_source,
 )
 from cnn_evolution.pretrained.files import load_state_dict
+from cnn_evolution.pretrained.installed import installed_file
 from cnn_evolution.pretrained.network import Pretrained
 from cnn_evolution.pretrained.published import PublishedWeights, find_weights, weights_of_file
 from cnn_evolution.pretrained.shapes import differences
@@ -49,7 +50,7 @@ def load(
     cache_dir: Path | str | None = None,
     **options: Any,
 ) -> Pretrained:
-    """A network with published weights, downloaded on first use.
+    """A network with published weights, of an installed package or downloaded on first use.
 
     A zoo's file is read whole, strictly against the network that it was made for. That is the published one, or else
     the one that `options` build (`aux_heads=False` for a file without auxiliary classifiers). Every array of the
@@ -72,8 +73,8 @@ def load(
       ValueError: No such weights are known, the file does not hold them or does not fill the network, or a file comes
         without its source; says what there is.
       FileNotFoundError: There is no file `path`.
-      OSError: The download failed.
-      ModuleNotFoundError: A package that is needed is not installed; says which.
+      OSError: The download failed, or an installed package has another file than the published one.
+      ModuleNotFoundError: A package that is needed, or that holds the weights, is not installed; says which.
     """
     where = None if path is None else Path(path).expanduser()
     if where is not None and not where.is_file():
@@ -82,7 +83,7 @@ def load(
     weights: PublishedWeights | None
     if where is None:
         weights = listed = find_weights(name, source=source, tag=tag)
-        source, where = listed.source, _downloaded(listed, cache_dir)
+        source, where = listed.source, weights_file(listed, cache_dir)
     else:
         source = stated_source(name, where, source)
         weights = weights_of_file(name, source=source, tag=tag)
@@ -144,12 +145,20 @@ def fill(
     return model, traverse_util.unflatten_dict({path: found[path] for path in wanted}), bool(anew)
 
 
-def _downloaded(weights: PublishedWeights, cache_dir: Path | str | None) -> Path:
+def weights_file(weights: PublishedWeights, cache_dir: Path | str | None = None) -> Path:
+    """The file of published weights: an installed package's, or a download, on first use.
+
+    Raises:
+      ModuleNotFoundError: The package is not installed; says how to install it.
+      OSError: The download failed, or the file has another hash than the published one.
+    """
+    if weights.package:
+        return installed_file(weights.package, weights.file, kind=weights.hash_kind, digits=weights.hash_digits)
     # Importing Python's HTTP client takes longer than all of this package.
     from cnn_evolution.pretrained.download import default_weights_dir, download
 
     root = default_weights_dir() if cache_dir is None else Path(cache_dir).expanduser()
-    return download(weights.url, kind=weights.hash_kind, digest=weights.hash, directory=root / weights.source)
+    return download(weights.url, kind=weights.hash_kind, digits=weights.hash_digits, directory=root / weights.source)
 
 
 def _of_file(options: Mapping[str, Any], num_classes: int | None) -> dict[str, Any]:

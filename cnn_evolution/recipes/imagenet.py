@@ -258,7 +258,7 @@ _MOBILENET_V3 = replace(
 )
 
 # Tan & Le 2019, section 5.2: as MnasNet, with AutoAugment, which is left out here. The batch is the one for which the
-# authors' code arrives at the stated rate.
+# authors' code arrives at the stated rate. EfficientNet-Lite's README states no training of its own.
 _EFFICIENTNET = _MNASNET
 
 # Liu et al. 2022, appendix A.1: batch 4096, AdamW, 20 epochs of growth to a rate of 0.004, then a cosine over 300
@@ -302,6 +302,7 @@ BY_MODULE = {
     "mnasnet": _MNASNET,
     "mobilenet_v3": _MOBILENET_V3,
     "efficientnet": _EFFICIENTNET,
+    "efficientnet_lite": _EFFICIENTNET,
     "convnext": _CONVNEXT,
 }
 BY_NAME = {

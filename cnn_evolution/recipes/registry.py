@@ -26,7 +26,7 @@ def published_recipe(name: str) -> Recipe:
         raise ValueError(f"there is no published recipe for {name!r}; give `experiments.train` another's")
     if recipe.data.dataset == "cifar10":
         evaluation_resize = spec.input_size
-    elif spec.module == "efficientnet":  # the authors' code leaves out 16 pixels at every side
+    elif spec.family == "EfficientNet":  # the authors' code leaves out 16 pixels at every side
         evaluation_resize = spec.input_size + 32
     else:  # the papers' 256, and where that is too small the central 7/8 of Google's code
         evaluation_resize = 256 if spec.input_size < 256 else round(spec.input_size * 8 / 7)

@@ -108,6 +108,11 @@ NUMBERS = {
     "efficientnet_b5": (30_389_784, 0, 10266.38),
     "efficientnet_b6": (43_040_704, 0, 19067.59),
     "efficientnet_b7": (66_347_960, 0, 37745.88),
+    "efficientnet_lite0": (4_652_008, 0, 385.19),
+    "efficientnet_lite1": (5_416_680, 0, 600.19),
+    "efficientnet_lite2": (6_092_072, 0, 859.74),
+    "efficientnet_lite3": (8_197_096, 0, 1383.32),
+    "efficientnet_lite4": (13_006_568, 0, 2553.03),
     "preresnet50": (25_549_480, 0, 4089.18),
     "preresnet101": (44_541_608, 0, 7801.41),
     "preresnet152": (60_185_256, 0, 11513.63),
@@ -205,6 +210,7 @@ NARROW = [
     ("mnasnet1_0", {"stages": (Stage(1, 16, 1, 1), Stage(3, 24, 2, 2, 5))}),
     ("mobilenet_v3_small", {"stages": mobilenet_v3.SMALL[:2]}),
     ("efficientnet_b0", {"stages": (Stage(1, 16, 1, 1), Stage(6, 24, 2, 2, 5))}),
+    ("efficientnet_lite0", {"stages": (Stage(1, 16, 1, 1), Stage(6, 24, 2, 2, 5))}),
     ("nasnet_a_mobile", {"depths": (1, 1, 1), "aux_heads": True}),
 ]
 

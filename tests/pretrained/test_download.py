@@ -21,7 +21,7 @@ CONTENT = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 HALF = len(CONTENT) // 2
 # Pauses and timeouts as short as a server on this machine allows.
-fetch = functools.partial(download, kind="sha256", digest=SHA256, pause=0.001, timeout=0.3)
+fetch = functools.partial(download, kind="sha256", digits=SHA256, pause=0.001, timeout=0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +42,9 @@ def test_what_is_there_is_not_downloaded_again(server, tmp_path):
 
 
 def test_the_first_digits_of_a_hash_are_enough_and_sha1_is_known(server, tmp_path):
-    fetch(f"{server.url}/a.pth", directory=tmp_path, digest=SHA256[:8])
+    fetch(f"{server.url}/a.pth", directory=tmp_path, digits=SHA256[:8])
     sha1 = hashlib.sha1(CONTENT).hexdigest()
-    assert fetch(f"{server.url}/b.pth", directory=tmp_path, kind="sha1", digest=sha1).read_bytes() == CONTENT
+    assert fetch(f"{server.url}/b.pth", directory=tmp_path, kind="sha1", digits=sha1).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_of_a_wrong_archive_nothing_is_kept(server, tmp_path, archive):
 def start_and_wait_for_half(server, directory):
     """Another process that downloads, at the moment when the server stalls."""
     server.faults = ["stall"]
-    arguments = f"{f'{server.url}/a.pth'!r}, kind='sha256', digest={SHA256!r}, directory={str(directory)!r}, timeout=1"
+    arguments = f"{f'{server.url}/a.pth'!r}, kind='sha256', digits={SHA256!r}, directory={str(directory)!r}, timeout=1"
     code = f"from cnn_evolution.pretrained.download import download; download({arguments})"
     process = subprocess.Popen([sys.executable, "-c", code])
     part = directory / "a.pth.part"
@@ -227,5 +227,5 @@ def test_a_directory_that_cannot_be_written_is_an_error(server, tmp_path):
 def test_a_system_without_unixs_locks_is_told_to_give_a_file(server, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with pytest.raises(ModuleNotFoundError, match=r"w\.pth needs Unix's file locks .* give its path"):
-        download(f"{server.url}/w.pth", kind="sha256", digest="00000000", directory=tmp_path)
+        download(f"{server.url}/w.pth", kind="sha256", digits="00000000", directory=tmp_path)
     assert not server.requests

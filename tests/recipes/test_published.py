@@ -171,6 +171,7 @@ def test_the_resnet_of_110_layers_needs_400_steps_to_its_rate():
         ("inception_v3", 299, 342),
         ("efficientnet_b0", 224, 256),
         ("efficientnet_b7", 600, 632),
+        ("efficientnet_lite4", 300, 332),
         ("wrn_28_10", 32, 32),
     ],
 )
