@@ -34,8 +34,9 @@ class ModelConfig:
       zero_init_last: Start the last normalisation scale of every residual block at zero (Goyal et al. 2017).
       pretrained: Start from trained weights instead: those of a zoo (torchvision, timm, pytorchcv,
         efficientnet_lite_pytorch), with a tag where it has several (torchvision:IMAGENET1K_V2), or with a file of the
-        zoo's weights (torchvision:resnet50.pth); or those of a run of this network, by its directory. The classifiers start anew if the data set has other classes. Images are
-        then normalised as the weights were trained, whatever `data.pixels`.
+        zoo's weights (torchvision:resnet50.pth); or those of a run of this network, by its directory. The classifiers
+        start anew if the data set has other classes. Images are then normalised as the weights were trained, whatever
+        `data.pixels`.
     """
 
     name: str
