@@ -142,7 +142,7 @@ def views(draw):
 def test_any_tensors_are_read_to_the_bit(loaded, state, form):
     content = {
         name: tensor(
-            storage(str(i), STORAGES[base.dtype.name], base.size),
+            storage(str(i), STORAGES[base.dtype.name], base.size, form),
             before,
             view.shape,
             tuple(stride // base.itemsize for stride in view.strides),
@@ -438,7 +438,8 @@ print(refused, peak() - before)
 @pytest.mark.parametrize("form", FORMS)
 def test_torch_reads_what_these_tests_write(tmp_path, form):
     torch = pytest.importorskip("torch")
-    content = mapping({"a": VECTOR, "b": tensor(PLAIN, 1, (2, 1), (1, 5))})
+    stored = storage("0", "FloatStorage", 4, form)
+    content = mapping({"a": tensor(stored, 0, (4,), (1,)), "b": tensor(stored, 1, (2, 1), (1, 5))})
     path = tmp_path / "a.pth"
     path.write_bytes(zip_form(content, STORED) if form == "zip" else older_form(content, STORED, {"0": 4}))
     read = torch.load(path, weights_only=True)

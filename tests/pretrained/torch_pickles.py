@@ -49,9 +49,10 @@ def mapping(items: Mapping[str, bytes]) -> bytes:
     return b"}(" + b"".join(text(key) + value for key, value in items.items()) + b"u"
 
 
-def storage(key: str, kind: str, elements: int) -> bytes:
-    identifier = row(text("storage"), named("torch", kind), text(key), text("cpu"), number(elements))
-    return identifier + b"Q"
+def storage(key: str, kind: str, elements: int, form: str = "zip") -> bytes:
+    """A persistent identifier, which in the older form ends with None."""
+    view = [b"N"] if form == "older" else []
+    return row(text("storage"), named("torch", kind), text(key), text("cpu"), number(elements), *view) + b"Q"
 
 
 def ordered(*arguments: bytes) -> bytes:
@@ -92,7 +93,7 @@ def zip_form(
     compression: int = zipfile.ZIP_STORED,
 ) -> bytes:
     """A file since PyTorch 1.6; `content` and `storages` as in `older_form`."""
-    members = {"data.pkl": pickled(content), "byteorder": byteorder}
+    members = {"data.pkl": pickled(content), "byteorder": byteorder, "version": b"3\n"}
     members |= {f"data/{key}": value for key, value in storages.items()}
     return archive({f"a/{name}": value for name, value in members.items()}, compression)
 
