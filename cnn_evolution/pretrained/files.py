@@ -1,23 +1,25 @@
 """State dicts in files: names to arrays, as PyTorch's zoos publish them.
 
-`.safetensors` and `.npz` hold nothing but arrays and are read without torch. `.pth` and `.pt` files are pickles, which
-can run any code when they are read carelessly; only `torch.load(weights_only=True)` opens them here, if torch is
-installed. `.pth.zip` is one such file in a zip archive, which is how pytorchcv ships its weights.
+`.safetensors` and `.npz` hold nothing but arrays. `.pth` and `.pt` are PyTorch's; see `torch_files` for how they are
+read without it. `.pth.zip` is one such file in a zip archive, which is how pytorchcv ships its weights.
 """
 
-import io
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 
 from cnn_evolution.files import replacing
 from cnn_evolution.needed import needed_for
+from cnn_evolution.pretrained.torch_files import CHUNK, DAMAGED, open_archive, read_torch
 
 StateDict = dict[str, np.ndarray]
+_MOST_INFLATED = 10  # times the size of a .pth.zip: what its content may have
 
 
 def load_state_dict(path: Path | str) -> StateDict:
@@ -26,7 +28,6 @@ def load_state_dict(path: Path | str) -> StateDict:
     Raises:
       FileNotFoundError: There is no such file.
       ValueError: The suffix is unknown, the file is empty or damaged, or it holds something else; says what.
-      ModuleNotFoundError: The file can only be read with torch, which is not installed.
     """
     path = Path(path)
     read = _reader(path)
@@ -91,15 +92,28 @@ def _read_npz(path: Path) -> StateDict:
 
 
 def _read_torch(path: Path) -> StateDict:
-    return _unpickle(path, path.open("rb"))
+    with path.open("rb") as file:
+        return _torch(path, file)
 
 
 def _read_torch_zip(path: Path) -> StateDict:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _unpickle(path, io.BytesIO(archive.read(only_member(archive))))
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{path} is damaged or no zip archive: {error}") from error
+    with path.open("rb") as file, tempfile.TemporaryFile() as content:
+        try:
+            with open_archive(file) as archive:
+                member = archive.getinfo(only_member(archive))
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError(f"{member.filename} is neither stored nor deflated")
+                if member.file_size > _MOST_INFLATED * path.stat().st_size:
+                    raise ValueError(
+                        f"{member.filename} has {member.file_size:,} bytes, over {_MOST_INFLATED} times those of the "
+                        "archive; weights hardly shrink"
+                    )
+                with archive.open(member) as packed:
+                    shutil.copyfileobj(packed, content, CHUNK)
+        except DAMAGED as error:
+            raise ValueError(f"{path} is damaged or no zip archive of a PyTorch file: {error}") from error
+        content.seek(0)
+        return _torch(path, content)
 
 
 def only_member(archive: zipfile.ZipFile) -> str:
@@ -110,37 +124,16 @@ def only_member(archive: zipfile.ZipFile) -> str:
     """
     names = archive.namelist()
     if len(names) != 1 or not names[0].endswith(".pth"):
-        raise ValueError(f"{archive.filename} holds {', '.join(names) or 'nothing'}; expected one .pth file")
+        raise ValueError(f"it holds {', '.join(names[:5]) or 'nothing'}; expected one .pth file")
     return names[0]
 
 
-def _unpickle(path: Path, file: Any) -> StateDict:
-    """What torch finds in `file`, an open binary file, which is closed; `path` is for messages."""
-    with file:
-        try:
-            import torch
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"{path} is a PyTorch file, which only torch reads safely, and torch is not installed. Install it (pip "
-                "install torch --index-url https://download.pytorch.org/whl/cpu), or convert the file where it is "
-                "installed: safetensors.torch.save_file(torch.load(FILE, weights_only=True), 'FILE.safetensors')"
-            ) from error
-        try:
-            content = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many kinds for files that are no checkpoints
-            reason = str(error).strip().split("\n")[0]
-            raise ValueError(f"{path} is damaged or no PyTorch file of plain tensors: {reason}") from error
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{path} holds a {type(content).__name__}; expected a state dict, which maps names to tensors")
-    if other := [f"{name!r} ({type(value).__name__})" for name, value in content.items() if not torch.is_tensor(value)]:
-        raise ValueError(f"{path} holds more than tensors: {', '.join(other[:5])}; expected a state dict alone")
-    return {name: _to_numpy(tensor) for name, tensor in content.items()}
-
-
-def _to_numpy(tensor: Any) -> np.ndarray:
-    tensor = tensor.detach()
-    # NumPy has no bfloat16; every one of its values is a float32.
-    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+def _torch(path: Path, file: IO[bytes]) -> StateDict:
+    """The state dict in `file`; `path` is for messages."""
+    try:
+        return read_torch(file)
+    except DAMAGED as error:
+        raise ValueError(f"{path} is damaged or no PyTorch file of plain tensors: {error}") from error
 
 
 def _write_safetensors(path: Path, arrays: StateDict) -> None:
