@@ -2,8 +2,8 @@
 
 `torch.save` writes a pickle that describes the tensors and, beside it, their storages as plain numbers. A pickle is a
 program for a stack machine that can call anything. The machine here knows only the opcodes that describe tensors,
-looks up no name and calls nothing: it builds containers, numbers, text and the dataclasses below. What it refuses it
-names. The storages are read once the whole description is known to fit the file.
+looks up no name and calls nothing: it builds containers, numbers, text and the dataclasses below, and refuses anything
+else by name. The storages are read one by one after the description was checked.
 
 The zip form (since PyTorch 1.6) is an archive of members that are stored as they are: `NAME/data.pkl`, and
 `NAME/data/KEY` for every storage. The older form is a row of pickles (a magic number, a version, the writer's system,
