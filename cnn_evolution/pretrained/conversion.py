@@ -70,7 +70,18 @@ def from_torch(
     Raises:
       ValueError: if the zoo has no such network, or if keys are missing, unused or of the wrong shape; all are named.
     """
-    source = source or default_source(name)
+    flat = views_of_torch(name, state_dict, source or default_source(name), **options)
+    return traverse_util.unflatten_dict({path: np.array(view, np.float32) for path, view in flat.items()})
+
+
+def views_of_torch(
+    name: str, state_dict: Mapping[str, Any], source: str, **options: Any
+) -> dict[tuple[str, ...], np.ndarray]:
+    """The same by path, as views of the state dict's arrays, of their types, wherever a view has the layout.
+
+    Raises:
+      ValueError: As `from_torch`.
+    """
     names, state_dict = _names(name, source), _unwrapped(state_dict)
     weights = {names.present(key): value for key, value in state_dict.items() if not key.endswith(COUNTER)}
     leaves = correspondence(name, source, **options)
@@ -82,8 +93,7 @@ def from_torch(
     if problems:
         lines = "\n  ".join(problems)
         raise ValueError(f"these are not {source}'s weights of {name}; {len(problems)} keys differ:\n  {lines}")
-    flat = {leaf.path: np.array(leaf.layout.from_torch(np.asarray(weights[leaf.key])), np.float32) for leaf in leaves}
-    return traverse_util.unflatten_dict(flat)
+    return {leaf.path: leaf.layout.from_torch(np.asarray(weights[leaf.key])) for leaf in leaves}
 
 
 def _unwrapped(state_dict: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,10 +19,10 @@ from cnn_evolution.pretrained.classes import classes_of
 from cnn_evolution.pretrained.conversion import (
     ANY_CLASSES,
     correspondence,
-    from_torch,
     input_size,
     shapes,
     stated_source,
+    views_of_torch,
 )
 from cnn_evolution.pretrained.files import load_state_dict
 from cnn_evolution.pretrained.installed import installed_file
@@ -177,13 +177,12 @@ def _read(name: str, state_dict: Mapping[str, Any], source: str, options: Mappin
       ValueError: They are neither.
     """
     try:
-        variables = from_torch(name, state_dict, source=source)
-        options = {}
+        views, options = views_of_torch(name, state_dict, source), {}
     except ValueError:
         if not options:
             raise
-        variables = from_torch(name, state_dict, source=source, **options)
-    flat: Flat = traverse_util.flatten_dict(variables)
+        views = views_of_torch(name, state_dict, source, **options)
+    flat: Flat = {path: np.asarray(view, np.float32) for path, view in views.items()}
     heads = [leaf.path for leaf in correspondence(name, source, **options) if leaf.of_classes]
     classes = flat[heads[0]].shape[-1] if heads else 0
     if source == "timm" and classes == model_info(name).num_classes + 1:
