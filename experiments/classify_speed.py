@@ -86,10 +86,14 @@ def measured(network: str, photos: Sequence[Path], rounds: int) -> dict[str, lis
     context = multiprocessing.get_context("spawn")
     with (
         patch.dict(os.environ, environment()),
-        ProcessPoolExecutor(1, context, prepare, (ours, network, photos)) as one,
-        ProcessPoolExecutor(1, context, prepare, (torch, network, photos)) as other,
+        ProcessPoolExecutor(1, context) as one,
+        ProcessPoolExecutor(1, context) as other,
     ):
-        process = {setting: pool for pool in (one, other) for setting in pool.submit(settings).result()}
+        process = {
+            setting: pool
+            for pool, contender in ((one, ours), (other, torch))
+            for setting in pool.submit(prepare, contender, network, photos).result()
+        }
         answers = {setting: pool.submit(answer, setting).result() for setting, pool in process.items()}
         for setting, found in answers.items():
             if not np.allclose(found, answers["ours"], rtol=1e-2, atol=1e-4):
@@ -107,11 +111,9 @@ _runs: dict[str, Run] = {}  # of this process
 
 def prepare(
     contender: Callable[[str, Sequence[Path]], Mapping[str, Run]], network: str, photos: Sequence[Path]
-) -> None:
+) -> list[str]:
+    """Makes a contender ready in this process; returns its settings."""
     _runs.update(contender(network, photos))
-
-
-def settings() -> list[str]:
     return list(_runs)
 
 
@@ -175,7 +177,7 @@ class Photographs:
         return len(self.photos)
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return self.crop(whole(self.photos[index]))
+        return self.crop(whole(self.photos[index])).copy()  # which PyTorch may write to
 
 
 if __name__ == "__main__":
