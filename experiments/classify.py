@@ -26,7 +26,7 @@ from cnn_evolution.data import CorruptImageError, first_difference
 from cnn_evolution.data.decoding import open_pillow
 from cnn_evolution.data.opening import image_files
 from cnn_evolution.pretrained import Pretrained
-from cnn_evolution.pretrained.classes import Classes, classes_of
+from cnn_evolution.pretrained.classes import Classes, in_words
 from cnn_evolution.pretrained.network import most_probable
 from experiments import command_line
 from experiments.compilation_cache import Compiling
@@ -174,15 +174,6 @@ def common_classes(networks: dict[str, Pretrained]) -> Classes:
                 f"and {other!r} in {name} ({len(theirs.names)} classes)"
             )
     return classes
-
-
-def in_words(names: Sequence[str]) -> Classes:
-    """Classes by their names, which may be WordNet ids of ImageNet's."""
-    imagenet = classes_of("imagenet2012")
-    words = dict(zip(imagenet.wnids, imagenet.names, strict=True))
-    if words.keys() >= set(names):
-        return Classes(tuple(words[name] for name in names), tuple(names))
-    return imagenet if tuple(names) == imagenet.names else Classes(tuple(names))
 
 
 def described(known: Classes, label: int, probability: float) -> dict[str, Any]:
