@@ -11,6 +11,19 @@ def test_imagenets_thousand_are_told_apart_and_in_the_order_of_their_ids():
     assert list(imagenet.wnids) == sorted(imagenet.wnids)
 
 
+def test_classes_that_go_by_wordnet_ids_get_words():
+    known = classes_of("imagenet2012")
+    some = (3, 999, 0)
+    found = in_words([known.wnids[label] for label in some])
+    assert found.names == tuple(known.names[label] for label in some)
+    assert found.wnids == tuple(known.wnids[label] for label in some)
+    assert in_words(known.names) == in_words(known.wnids) == known
+
+
+def test_classes_that_are_not_imagenets_keep_their_names():
+    assert in_words(["cat", "n01440764"]) == Classes(("cat", "n01440764"))
+
+
 @pytest.mark.parametrize(
     ("label", "wnid", "name"),
     [
@@ -36,16 +49,3 @@ def test_cifars_ten_have_names_alone():
 def test_other_data_sets_are_refused():
     with pytest.raises(ValueError, match="the classes of 'cifar100' are not known; expected imagenet2012 or cifar10"):
         classes_of("cifar100")
-
-
-def test_classes_that_go_by_wordnet_ids_get_words():
-    known = classes_of("imagenet2012")
-    some = (3, 999, 0)
-    found = in_words([known.wnids[label] for label in some])
-    assert found.names == tuple(known.names[label] for label in some)
-    assert found.wnids == tuple(known.wnids[label] for label in some)
-    assert in_words(known.names) == in_words(known.wnids) == known
-
-
-def test_classes_that_are_not_imagenets_keep_their_names():
-    assert in_words(["cat", "n01440764"]) == Classes(("cat", "n01440764"))
