@@ -16,6 +16,7 @@ import jax
 from cnn_evolution.data import default_data_dir
 
 LIMIT = 1_000_000_000  # bytes; the programs that were not used for longest make room
+WORTH_KEEPING = 0.2  # seconds that a program takes to compile; JAX keeps those above 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class Compiling:
         if self.compilation_cache and not config.jax_compilation_cache_dir:
             config.update("jax_compilation_cache_dir", str(directory()))
             config.update("jax_compilation_cache_max_size", LIMIT)
+            config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
 
 
 def directory(cpuinfo: Path = Path("/proc/cpuinfo")) -> Path:

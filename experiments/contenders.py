@@ -235,6 +235,7 @@ TORCH = {
     "se_resnet18": "pytorchcv seresnet18",
     "se_resnet50": "pytorchcv seresnet50",
     "mobilenet_v1": "pytorchcv mobilenet_w1",
+    **{f"efficientnet_lite{i}": f"timm tf_efficientnet_lite{i}" for i in range(5)},
 }
 
 
@@ -257,6 +258,8 @@ def torch_network(name: str) -> Any:
     library, name_there = (torch_source(name) or "").split()
     if library == "pytorchcv":
         from pytorchcv.model_provider import get_model
+    elif library == "timm":
+        from timm import create_model as get_model
     else:
         from torchvision.models import get_model
     network = get_model(name_there)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 ImageArray = NDArray[np.uint8]
 Encoded = bytes | ImageArray
@@ -27,8 +27,12 @@ def is_plain_jpeg(data: bytes) -> bool:
     return data[:2] == b"\xff\xd8"
 
 
-def open_pillow(data: Encoded) -> Image.Image:
+def open_pillow(data: Encoded, *, upright: bool = False) -> Image.Image:
     """The image as Pillow decodes it, in mode RGB (see `as_rgb`).
+
+    Args:
+        data: The bytes of a file, or uint8 (H, W, 3).
+        upright: Turn and mirror it as its EXIF data says. Evaluation on data sets does not, as torchvision's loader.
 
     Raises:
         CorruptImageError: not an image file, or a truncated one.
@@ -38,6 +42,8 @@ def open_pillow(data: Encoded) -> Image.Image:
     try:
         image: Image.Image = Image.open(io.BytesIO(data))
         image.load()
+        if upright:
+            image = ImageOps.exif_transpose(image)
     except Exception as error:  # each of Pillow's plugins raises its own kind of error for damaged files
         unknown = isinstance(error, UnidentifiedImageError)  # whose message names an object in memory
         raise CorruptImageError("it is empty" if not data else "of no known kind" if unknown else str(error)) from error

@@ -217,10 +217,10 @@ def _open_folder(root: Path, split: str) -> ImageSource:
     splits_of = Counter(name for classes in classes_of.values() for name in classes)
     names = sorted(splits_of)
     found = [(path, label) for label, name in enumerate(names) for path in _files_in(root / split / name)]
-    files = [(path, label) for path, label in found if path.suffix.lower() in IMAGE_SUFFIXES]
+    files = [(path, label) for path, label in found if _is_image(path)]
     if not files:
         raise ValueError(f"no images in {root / split}; expected {root / split}/class/*.jpg")
-    others = [path for path, _ in found if path.suffix.lower() not in IMAGE_SUFFIXES]
+    others = [path for path, _ in found if not _is_image(path)]
     _say(f"{len(others)} files in {root / split} are no images by their names", [str(path) for path in others])
     empty = sorted(set(range(len(names))) - {label for _, label in files})
     _say(f"{len(empty)} classes have no image in {root / split}", [names[label] for label in empty])
@@ -232,6 +232,25 @@ def _open_folder(root: Path, split: str) -> ImageSource:
             "the class names in %s are numbers, but labels follow them as words: %s", root, first_few(names)
         )
     return ImageSource("imagefolder", split, _FolderRecords(root, files), tuple(names))
+
+
+def image_files(directory: Path) -> list[Path]:
+    """The images at any depth by their names, in the order of `imagefolder`; how many files are none is logged.
+
+    Raises:
+        ValueError: there are none.
+    """
+    files = list(_files_in(directory))
+    images = [path for path in files if _is_image(path)]
+    if not images:
+        raise ValueError(f"no images in {directory}; expected files that end in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    others = [str(path) for path in files if not _is_image(path)]
+    _say(f"{len(others)} files in {directory} are no images by their names", others)
+    return images
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _directories(path: Path) -> list[str]:

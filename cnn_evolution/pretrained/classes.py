@@ -45,3 +45,12 @@ def classes_of(dataset: str) -> Classes:
     if dataset == "cifar10":
         return Classes(_CIFAR10)
     raise ValueError(f"the classes of {dataset!r} are not known; expected imagenet2012 or cifar10")
+
+
+def in_words(names: Sequence[str]) -> Classes:
+    """The classes of a network by their names, which may be ImageNet's or WordNet ids of some of its classes."""
+    imagenet = classes_of("imagenet2012")
+    words = dict(zip(imagenet.wnids, imagenet.names, strict=True))
+    if words.keys() >= set(names):
+        return Classes(tuple(words[name] for name in names), tuple(names))
+    return imagenet if tuple(names) == imagenet.names else Classes(tuple(names))

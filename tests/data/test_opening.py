@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from cnn_evolution.data import CenterCrop, evaluation_batches, open_source
+from cnn_evolution.data.opening import image_files
 
 
 def test_a_folder_of_images(folder):
@@ -152,3 +153,14 @@ def test_a_file_without_content_is_named(folder):
     (folder / "train/cat/1.jpg").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"train/cat/1\.jpg is no intact image: of no known kind"):
         list(evaluation_batches(source, batch_size=6, crop=CenterCrop(8, 8)))
+
+
+def test_the_images_of_a_directory_are_found_at_any_depth_and_what_is_left_out_is_said(tmp_path, caplog):
+    (tmp_path / "b" / ".hidden").mkdir(parents=True)
+    for name in ("b/1.JPG", "b/2.png", "b/notes.txt", "b/.hidden/3.png", "a.webp"):
+        (tmp_path / name).touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in image_files(tmp_path)] == ["a.webp", "b/1.JPG", "b/2.png"]
+    assert f"1 files in {tmp_path} are no images by their names: {tmp_path / 'b' / 'notes.txt'}" in caplog.text
+    with pytest.raises(ValueError, match=r"no images in .*hidden/none; expected files that end in \.bmp, \.jfif"):
+        (tmp_path / "b" / ".hidden" / "none").mkdir()
+        image_files(tmp_path / "b" / ".hidden" / "none")

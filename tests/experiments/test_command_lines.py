@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import json
 import os
 import re
 import runpy
@@ -135,6 +136,19 @@ def test_two_runs_are_compared_image_by_image(smoke, tmp_path, run_here):
     assert "no checkpoint of step 7" in run_here("evaluate", runs[0], "--checkpoint", 7, code=2)
 
 
+def test_runs_say_what_they_see_in_photographs(smoke, tmp_path, run_here):
+    directory, _ = smoke
+    runs = [directory / "seed0" / name for name in ("alexnet", "resnet18")]
+    photo = Path(__file__).parents[2] / "docs" / "mini_ilsvrc.jpg"
+    networks = [ce.load(path=one) for one in runs]
+    probabilities = np.mean([network.probabilities(photo)[0] for network in networks], axis=0)
+    (line,) = run_here("classify", photo, "--network", *runs, "--json", "--k", 3).splitlines()
+    answers = json.loads(line)["answers"]
+    assert [answer["label"] for answer in answers] == np.argsort(-probabilities)[:3].tolist()
+    assert all(answer["class"] == networks[0].classes[answer["label"]] for answer in answers)
+    assert [answer["probability"] for answer in answers] == pytest.approx(sorted(probabilities)[:-4:-1], rel=1e-5)
+
+
 @pytest.mark.parametrize(
     "module",
     [
@@ -148,6 +162,8 @@ def test_two_runs_are_compared_image_by_image(smoke, tmp_path, run_here):
         "cost_table",
         "filters",
         "degradation",
+        "classify",
+        "classify_speed",
     ],
 )
 def test_help_explains(module, run_here):
@@ -187,6 +203,9 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["cost_table", "alexnet", "--input-size", "38"], "at least 39 pixels"),
         (["filters", "--run", "nothing"], "holds no run"),
         (["filters", "--image", "nothing.jpg"], "no image nothing.jpg"),
+        (["classify"], "no photograph is named"),
+        (["classify", __file__, "nothing.jpg"], f"{__file__}: no image of a known kind"),
+        (["classify_speed"], "there is nothing to measure"),
         (["filters", "resnet50"], "no mini recipe for 'resnet50'"),
         (["evaluate_pretrained", "googlenet"], "no weights of googlenet are known, but for googlenet_bn"),
         (["evaluate_pretrained", "resnet5O"], "resnet50"),

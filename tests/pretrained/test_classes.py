@@ -2,13 +2,26 @@
 
 import pytest
 
-from cnn_evolution.pretrained.classes import classes_of
+from cnn_evolution.pretrained.classes import Classes, classes_of, in_words
 
 
 def test_imagenets_thousand_are_told_apart_and_in_the_order_of_their_ids():
     imagenet = classes_of("imagenet2012")
     assert len(set(imagenet.names)) == len(imagenet.names) == len(set(imagenet.wnids)) == 1000
     assert list(imagenet.wnids) == sorted(imagenet.wnids)
+
+
+def test_classes_that_go_by_wordnet_ids_get_words():
+    known = classes_of("imagenet2012")
+    some = (3, 999, 0)
+    found = in_words([known.wnids[label] for label in some])
+    assert found.names == tuple(known.names[label] for label in some)
+    assert found.wnids == tuple(known.wnids[label] for label in some)
+    assert in_words(known.names) == in_words(known.wnids) == known
+
+
+def test_classes_that_are_not_imagenets_keep_their_names():
+    assert in_words(["cat", "n01440764"]) == Classes(("cat", "n01440764"))
 
 
 @pytest.mark.parametrize(

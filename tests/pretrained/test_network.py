@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from cnn_evolution.data import ArraySource, CenterCrop, ImageSource, evaluation_batches
 from cnn_evolution.evaluation.classifier import Logits
@@ -145,6 +145,55 @@ def test_probabilities_are_evaluations(network):
     np.testing.assert_allclose([[answer[name] for name in NAMES] for answer in answers], evaluated, rtol=1e-4)
 
 
+def test_an_answer_depends_neither_on_the_number_of_images_nor_on_their_order(network):
+    images = list(np.random.default_rng(2).integers(0, 256, (35, 30, 40, 3), dtype=np.uint8))
+    together = network.probabilities(images)
+    assert together.shape == (35, len(NAMES)) and together.dtype == np.float32
+    alone = np.concatenate([network.probabilities(image) for image in images])
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+    np.testing.assert_allclose(together[::-1], network.probabilities(images[::-1]), rtol=1e-5)
+    np.testing.assert_array_equal(network.probabilities(images[:32])[::-1], network.probabilities(images[31::-1]))
+
+
+def test_two_programs_serve_any_number_of_images(network):
+    images, compiled = np.zeros((70, 30, 40, 3), np.uint8), []
+
+    class Counting(Small):
+        def __call__(self, images, *, train=False):
+            compiled.append(len(images))
+            return jnp.tile(images.mean((1, 2)), (1, 3))[:, : len(NAMES)]
+
+    counting = dataclasses.replace(network, model=Counting())
+    for number in (1, 3, 31, 32, 33, 70):
+        assert len(counting.probabilities(images[:number])) == number
+    assert sorted(compiled) == [1, 32]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_photographs_are_turned_upright_where_that_is_asked_for(network, kind, tmp_path):
+    lying = picture()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # the camera was turned to the right
+    (tmp_path / "photo").write_bytes(encoded(lying, kind, exif=exif))
+    photo = tmp_path / "photo"
+    with Image.open(photo) as opened:
+        upright = opened.transpose(Image.Transpose.ROTATE_270)
+        for image in (photo, str(photo), photo.read_bytes(), opened):
+            answers = network.probabilities(image, upright=True)
+            np.testing.assert_array_equal(answers, network.probabilities(np.asarray(upright)))
+    assert network.predict(photo, upright=True) == network.predict(np.asarray(upright))
+    np.testing.assert_array_equal(network.preprocess(photo), network.preprocess(encoded(lying, kind)))
+    np.testing.assert_array_equal(network.probabilities(photo), network.probabilities(encoded(lying, kind)))
+
+
+def test_probabilities_that_are_no_numbers_are_no_answer(network):
+    diverged = dataclasses.replace(
+        network, variables=jax.tree.map(lambda x: np.full_like(x, np.nan), network.variables)
+    )
+    with pytest.raises(FloatingPointError, match="2 of 2 images get probabilities that are no numbers"):
+        diverged.predict([FILES["PNG"], FILES["JPEG"]])
+
+
 def test_softmax_is_float32_whatever_the_network_computes_in(network):
     half = dataclasses.replace(network, model=Half())
     (answer,) = half.predict(FILES["array"], k=7)
@@ -168,10 +217,13 @@ def test_more_classes_than_there_are_are_refused(network, k):
 def test_a_network_without_classes_has_no_answers(network):
     with pytest.raises(ValueError, match="this network has no classes"):
         dataclasses.replace(network, classes=()).predict(FILES["PNG"])
+    with pytest.raises(ValueError, match="this network has no classes"):
+        dataclasses.replace(network, classes=()).probabilities(FILES["PNG"])
 
 
 def test_no_images_have_no_answers(network):
     assert network.predict([]) == []
+    assert network.probabilities([]).shape == (0, len(NAMES))
 
 
 def test_a_network_shows_neither_its_weights_nor_a_thousand_names(network):
