@@ -99,7 +99,7 @@ def load(
         variables=variables,
         pixels=pixels,
         crop=crop,
-        classes=_names(num_classes, None if anew else weights),
+        classes=tuple(map(str, range(num_classes))) if anew else _names(name, num_classes, weights),
         weights=weights,
     )
 
@@ -233,8 +233,14 @@ def _preparation(name: str, weights: PublishedWeights | None, size: int | None) 
     return Pixels(weights.mean, weights.std), crop
 
 
-def _names(classes: int, weights: PublishedWeights | None) -> tuple[str, ...]:
-    """The names of a network's classes: of as many as the zoo's weights have, theirs, and otherwise the labels."""
+def _names(name: str, classes: int, weights: PublishedWeights | None) -> tuple[str, ...]:
+    """The names of a network's classes: of as many as the zoo's weights have, theirs.
+
+    Otherwise labels stand for them, which is said.
+    """
     if weights is not None and classes == weights.num_classes:
         return classes_of(weights.dataset).names
+    if classes:
+        theirs = "" if weights is None else f"; {weights.source}'s weights have {weights.num_classes}"
+        _log.warning("the names of the %d classes of %s are not known%s: labels stand for them", classes, name, theirs)
     return tuple(str(label) for label in range(classes))

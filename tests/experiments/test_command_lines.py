@@ -192,6 +192,9 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["train", "mini-alexnet", "--import", "no_such_module"], "no_such_module"),
         (["train", "mini-alexnet", "--import", "math"], "'math' defines no recipe"),
         (["train", "mini-alexnet", "--optimizer.learning-rat", "1"], "learning-rate"),
+        (["train", "mini-alexnet", "--data.dataset", "mini_ilsvrc/tiny", "--freeze", "conv6"], "did you mean conv"),
+        (["train", "mini-alexnet", "--data.dataset", "mini_ilsvrc/tiny", "--freeze", "*,fc8"], "freezes everything"),
+        (["train", "mini-alexnet", "--model.pretrained", "nothing"], "'nothing' names no weights"),
         (["ilsvrc_curve", "--preset", "tiny"], "smoke"),
         (["ilsvrc_curve", "--seeds", "0"], "at least 1"),
         (["ilsvrc_curve", "--models", "vgg16"], "vgg11, vgg11_bn"),
@@ -329,6 +332,23 @@ def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(tmp_path, run_here):
     run_here(*arguments)
     assert "is finished and evaluated" in run_here(*arguments, "--dry-run")
     assert "another task" in run_here(*arguments, "--seed", 5, "--dry-run", code=2)
+
+
+def test_a_run_is_fine_tuned_by_a_recipe_of_its_own_with_frozen_layers(smoke, tmp_path, run_here):
+    run_dir = smoke[0] / "seed0" / "resnet18"
+    start = ["train", "mini-resnet18", "--model.pretrained", run_dir, "--model.width", 0.0625, "--freeze", "stem,stage1"]
+    arguments = [*start, "--data.dataset", "mini_ilsvrc/tiny", "--epochs", 0.16, "--run-dir", tmp_path / "run"]
+    assert re.search(r"parameters, [\d,]+ of them frozen", run_here(*arguments, "--dry-run"))
+    output = run_here(*arguments)
+    assert f"fine-tuning resnet18 from {run_dir} without stem,stage1: 0.16 epoch(s) of 64 images a step, Sgd" in output
+    before, after = (ce.load(path=path).variables for path in (run_dir, tmp_path / "run"))
+    kept = {layer for layer in before["params"] if equal(before["params"][layer], after["params"][layer])}
+    assert kept == {layer for layer in before["params"] if layer.startswith(("conv1", "bn1", "stage1"))}
+    assert all(equal(*(tree["batch_stats"].get(layer) for tree in (before, after))) for layer in kept)
+
+
+def equal(one, other):
+    return jax.tree.all(jax.tree.map(np.array_equal, one, other))
 
 
 def test_another_update_rule_comes_with_its_own_defaults(run_here):

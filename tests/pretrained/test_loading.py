@@ -277,6 +277,12 @@ def test_weights_do_not_fill_a_network_of_other_shapes(path):
         load("se_resnet18", path, width=0.5)
 
 
+def test_of_classes_without_names_the_labels_stand_for_them_which_is_said(tmp_path, caplog):
+    path = written(tmp_path / "w.npz", "se_resnet18", "timm", rows=3)
+    assert ce.load("se_resnet18", path=path, source="timm").classes == ("0", "1", "2")
+    assert "the names of the 3 classes of se_resnet18 are not known; timm's weights have 1000" in caplog.text
+
+
 def test_a_file_of_another_width_is_read_with_it(tmp_path):
     narrow = written(tmp_path / "w.npz", "se_resnet18", "timm", width=0.25)
     assert flat(load("se_resnet18", narrow, width=0.25))["params/fc/kernel"].shape == (128, 1000)
