@@ -65,8 +65,8 @@ def fit_logistic(
 ) -> list[LinearClassifier]:
     """Multinomial logistic regression by L-BFGS, in float64.
 
-    It minimises the mean cross-entropy plus l2 / 2 times the squared norm of the kernel for standardised features. The
-    bias is free.
+    It minimises the mean cross-entropy plus l2 / 2 times the squared norm of kernel and bias for standardised features.
+    With a free bias, a class without an image would have no optimum.
 
     Args:
       features: (N, C).
@@ -117,7 +117,7 @@ def _minimum(
 def _logistic(params: Array, features: Array, labels: Array, l2: Array) -> Array:
     """The loss and its gradient; the last row of `params` (C + 1, classes) is the bias."""
     scores = features @ params[:-1] + params[-1]
-    return optax.softmax_cross_entropy_with_integer_labels(scores, labels).mean() + l2 / 2 * (params[:-1] ** 2).sum()
+    return optax.softmax_cross_entropy_with_integer_labels(scores, labels).mean() + l2 / 2 * (params**2).sum()
 
 
 def fit_ridge(

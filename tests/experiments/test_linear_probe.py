@@ -85,14 +85,14 @@ def test_the_result_is_that_of_the_network_with_the_fitted_classifier(run, run_d
 
 
 def test_features_are_computed_once_for_both_methods_and_anew_for_another_split(run, run_dir, tmp_path):
-    arguments = (run_dir, *TINY, "--output-dir", tmp_path, "--l2", 0.1, "--train-split")
+    arguments = (run_dir, *TINY, "--output-dir", tmp_path, "--l2", 1, "--train-split")
     run(*arguments, "train[:10%]")
     times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
     again = run(*arguments, "train[:10%]", "--method", "ridge", "--batch-size", 30)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} == times and "anew" not in again
-    other = run(*arguments, "train[:20%]")
+    other = run(*arguments, "train[:20%]", "--method", "ridge")
     assert "split: 'train[:20%]' against 'train[:10%]'" in other
-    assert [one.config["method"] for one in read_results(tmp_path)] == ["logistic", "ridge", "logistic"]
+    assert [one.config["method"] for one in read_results(tmp_path)] == ["logistic", "ridge", "ridge"]
     assert read_results(tmp_path)[2].config["train"]["read"] == 160
 
 

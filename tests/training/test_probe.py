@@ -54,7 +54,8 @@ def test_the_gradient_of_logistic_regression_is_zero_at_its_end(l2):
     residuals = exponentials / exponentials.sum(1, keepdims=True) - np.eye(CLASSES)[labels]
     kernel = found.kernel * np.asarray(features, np.float64).std(0)[:, None]
     np.testing.assert_allclose(z.T @ residuals / len(z) + l2 * kernel, 0, atol=1.1 * TOLERANCE)
-    np.testing.assert_allclose(residuals.mean(0), 0, atol=1.1 * TOLERANCE)
+    bias = found.bias + features.mean(0, dtype=np.float64) @ found.kernel
+    np.testing.assert_allclose(residuals.mean(0) + l2 * bias, 0, atol=1.1 * TOLERANCE)
 
 
 @settings(deadline=None, max_examples=30, derandomize=True)
@@ -110,6 +111,11 @@ def test_where_a_fit_starts_does_not_matter(fit):
     assert_equal_scores(one(fit, constant, labels), one(fit, constant, labels, start=start), constant)
     for l2, found in zip(GRID[:3], fit(constant, labels, CLASSES, GRID[:3]), strict=True):
         assert_equal_scores(found, one(fit, constant, labels, l2), constant)
+
+
+def test_the_scores_of_logistic_regression_have_the_mean_0():
+    features, labels = drawn()
+    np.testing.assert_allclose(one(logistic, features, labels)(features).mean(1), 0, atol=1e-9)
 
 
 def test_a_fit_that_starts_at_its_end_takes_no_step():
