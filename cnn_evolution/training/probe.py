@@ -1,9 +1,9 @@
 """Linear probes: a linear classifier on the features of a frozen network (Alain and Bengio 2016).
 
 The classifier is fitted to all images at once, so there is no learning rate and no schedule: by multinomial logistic
-regression, as Kornblith et al. 2019 (section 3), or by ridge regression. Both see features that are standardised by
+regression with L-BFGS, as by Kornblith et al. 2019, or by ridge regression. Both see features that are standardised by
 the mean and the deviation of the training images, which the returned kernel and bias contain; so the scale of a feature
-does not matter. The deviation from Kornblith et al. is that: they do not standardise.
+does not matter.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ with needed_for("linear probes"):
     import scipy.linalg
     import scipy.optimize
 
-GRID = (1.0, 0.1, 0.01, 0.001, 0.0001)
+GRID = (1.0, 0.1, 0.01, 0.001, 1e-4, 1e-5)
 """Strengths of L2 among which `fit_probe` chooses, the strongest first."""
 log = logging.getLogger(__name__)
 
