@@ -92,6 +92,17 @@ def device_shares(batch_size: int, accumulate_steps: int = 1) -> tuple[int, int]
     return jax.local_device_count(), batch_size // devices
 
 
+def whole_batch(batch_size: int) -> int:
+    """The size rounded up to a multiple of the devices of all hosts.
+
+    Raises:
+      ValueError: It is not above 0.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}, expected a number of images above 0")
+    return -(-batch_size // jax.device_count()) * jax.device_count()
+
+
 def split_over_devices(batch: Any) -> Any:
     """(B, ...) -> (local devices, B / local devices, ...), for every array of a batch."""
     devices = jax.local_device_count()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cnn_evolution.data import ImageSource, evaluation_batches, present
 from cnn_evolution.evaluation.classifier import Classifier, Prediction
-from cnn_evolution.parallel import AXIS, map_count, map_prediction, replicated, shared, split_over_devices
+from cnn_evolution.parallel import AXIS, map_count, map_prediction, replicated, shared, split_over_devices, whole_batch
 from cnn_evolution.pixels import Pixels, normalise
 
 log = logging.getLogger(__name__)
@@ -115,9 +115,7 @@ def evaluate_errors(
     """
     if not classifiers:
         raise ValueError("an evaluation needs at least one network")
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}, expected a number of images above 0")
-    batch_size = -(-batch_size // jax.device_count()) * jax.device_count()
+    batch_size = whole_batch(batch_size)
     crops = list(dict.fromkeys(one.crop for one in classifiers))
     streams: list[Iterator[Mapping[str, Any]]] = [
         evaluation_batches(

@@ -71,7 +71,6 @@ def make_result(
     classifiers: Sequence[Classifier], source: ImageSource, errors: ErrorCounts, config: Mapping[str, Any]
 ) -> Result:
     """Joins measured errors with what they belong to."""
-    libraries = ("jax", "flax", "optax", "grain", "tensorflow-datasets", "pillow")
     return Result(
         model="+".join(one.name for one in classifiers),
         protocol=_protocol(classifiers),
@@ -83,8 +82,14 @@ def make_result(
         fingerprint=source.fingerprint,
         classes=list(source.class_names),
         config=json.loads(json.dumps(config)),  # as it will be read back, with lists for tuples
-        versions={name: importlib.metadata.version(name) for name in libraries},
+        versions=library_versions(),
     )
+
+
+def library_versions() -> dict[str, str]:
+    """The version of every library that takes part in an evaluation."""
+    libraries = ("jax", "flax", "optax", "grain", "tensorflow-datasets", "pillow")
+    return {name: importlib.metadata.version(name) for name in libraries}
 
 
 def _protocol(classifiers: Sequence[Classifier]) -> str:
