@@ -336,8 +336,9 @@ def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(tmp_path, run_here):
 
 def test_a_run_is_fine_tuned_by_a_recipe_of_its_own_with_frozen_layers(smoke, tmp_path, run_here):
     run_dir = smoke[0] / "seed0" / "resnet18"
-    start = ["train", "mini-resnet18", "--model.pretrained", run_dir, "--model.width", 0.0625, "--freeze", "stem,stage1"]
-    arguments = [*start, "--data.dataset", "mini_ilsvrc/tiny", "--epochs", 0.16, "--run-dir", tmp_path / "run"]
+    start = ["mini-resnet18", "--model.pretrained", run_dir, "--model.width", 0.0625, "--freeze", "stem,stage1"]
+    data = ["--data.dataset", "mini_ilsvrc/tiny", "--epochs", 0.16]
+    arguments = ["train", *start, *data, "--run-dir", tmp_path / "run"]
     assert re.search(r"parameters, [\d,]+ of them frozen", run_here(*arguments, "--dry-run"))
     output = run_here(*arguments)
     assert f"fine-tuning resnet18 from {run_dir} without stem,stage1: 0.16 epoch(s) of 64 images a step, Sgd" in output
