@@ -11,7 +11,7 @@ import math
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 ImageArray = NDArray[np.uint8]
 Encoded = bytes | ImageArray
@@ -48,6 +48,19 @@ def open_pillow(data: Encoded, *, upright: bool = False) -> Image.Image:
         unknown = isinstance(error, UnidentifiedImageError)  # whose message names an object in memory
         raise CorruptImageError("it is empty" if not data else "of no known kind" if unknown else str(error)) from error
     return as_rgb(image)
+
+
+def turned(data: Encoded) -> Encoded:
+    """An image turned and mirrored as its EXIF data says; as it is where that says nothing, or where it is damaged."""
+    if isinstance(data, np.ndarray):
+        return data
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+                return data
+        return np.asarray(open_pillow(data, upright=True))
+    except Exception:  # which the decoder finds too, and names
+        return data
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cnn_evolution.data.decoding import Encoded
+from cnn_evolution.data.decoding import Encoded, turned
 
 
 class Records(Protocol):
@@ -86,6 +86,10 @@ class ImageSource:
             )
         labels = tuple(place[name] for name in self.class_names)
         return ImageSource(self.name, self.split, _Relabelled(self.records, labels), tuple(class_names))
+
+    def upright(self) -> "ImageSource":
+        """The same images, turned and mirrored as their EXIF data says, as cameras write it."""
+        return ImageSource(self.name, self.split, _Upright(self.records), self.class_names)
 
 
 class RecordedSource(ImageSource):
@@ -171,18 +175,29 @@ class _ArrayRecords:
 
 
 @dataclass(frozen=True)
-class _Relabelled:
-    """Records with other numbers for their classes."""
+class _Changed:
+    """Records of other records."""
 
     records: Records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("path", "relative_path"):  # which only some records have
+            return getattr(self.records, name)
+        raise AttributeError(name)
+
+
+@dataclass(frozen=True)
+class _Relabelled(_Changed):
+    """With other numbers for their classes."""
+
     labels: tuple[int, ...]
 
     @property
     def identity(self) -> Any:
         return [self.records.identity, self.labels]
-
-    def __len__(self) -> int:
-        return len(self.records)
 
     def __getitem__(self, index: int) -> tuple[Encoded, int]:
         image, label = self.records[index]
@@ -190,10 +205,18 @@ class _Relabelled:
             raise ValueError(f"record {index} has label {label}, expected 0 to {len(self.labels) - 1}")
         return image, self.labels[label]
 
-    def __getattr__(self, name: str) -> Any:
-        if name in ("path", "relative_path"):  # which only some records have
-            return getattr(self.records, name)
-        raise AttributeError(name)
+
+@dataclass(frozen=True)
+class _Upright(_Changed):
+    """With images that are turned as their EXIF data says."""
+
+    @property
+    def identity(self) -> Any:
+        return [self.records.identity, "upright"]
+
+    def __getitem__(self, index: int) -> tuple[Encoded, int]:
+        image, label = self.records[index]
+        return turned(image), label
 
 
 def first_difference(ours: Sequence[str], theirs: Sequence[str]) -> int | None:

@@ -26,7 +26,7 @@ from cnn_evolution.pretrained.classes import classes_of
 from cnn_evolution.pretrained.conversion import stated_source
 from cnn_evolution.pretrained.loading import fill
 from cnn_evolution.pretrained.published import find_weights, parse_pretrained, weights_of_file
-from cnn_evolution.recipes.config import AugmentConfig, Recipe, from_dict, to_dict
+from cnn_evolution.recipes.config import AugmentConfig, DataConfig, Recipe, from_dict, to_dict
 from cnn_evolution.recipes.freezing import fixed_statistics, frozen_params
 from cnn_evolution.recipes.optimizer import make_optimizer
 from cnn_evolution.training.augment import BatchOperation, ColourNoise, CutMix, Mixup, OneOf
@@ -50,7 +50,7 @@ def build(
     Args:
       recipe: What to do.
       data_dir: Where prepared data sets lie; None for the default place.
-      load: Load the published weights that the recipe starts from. A run that continues from a checkpoint needs none;
+      load: Load the trained weights that the recipe starts from. A run that continues from a checkpoint needs none;
         what the task would start from is then its network's own initialisation.
       sources: What to train on and what to evaluate on; None opens the recipe's.
 
@@ -64,7 +64,7 @@ def build(
     frozen = frozen_params(build_model(recipe, 1), data.size, recipe.freeze)
     pixels, crop = pixels_of(recipe), crop_of(recipe)
     train, evaluation = sources or (
-        open_source(data.dataset, split, data_dir=data_dir) for split in (data.train_split, data.evaluation_split)
+        open_split(data, split, data_dir) for split in (data.train_split, data.evaluation_split)
     )
     model = build_model(recipe, train.num_classes)
     steps_per_epoch = len(train) / recipe.batch_size
@@ -91,6 +91,16 @@ def build(
         seed=recipe.seed,
         config=to_dict(recipe),
     )
+
+
+def open_split(data: DataConfig, split: str, data_dir: Path | None = None) -> ImageSource:
+    """A split of a recipe's data set.
+
+    Raises:
+      ValueError, FileNotFoundError, OSError: As `open_source`.
+    """
+    source = open_source(data.dataset, split, data_dir=data_dir)
+    return source.upright() if data.upright else source
 
 
 def build_model(recipe: Recipe, num_classes: int) -> nn.Module:

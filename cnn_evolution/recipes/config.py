@@ -84,6 +84,8 @@ class DataConfig:
         which is what the papers before batch normalisation did and chose their initialisation for.
       mean: What is subtracted instead, of R, G and B, for pixels in [0, 1]; None for what `pixels` or the weights say.
       std: What is divided by then.
+      upright: Turn images as their EXIF data says, which photographs from cameras may need. Published evaluations do
+        not.
     """
 
     dataset: str = "imagenet2012"
@@ -94,6 +96,7 @@ class DataConfig:
     pixels: Literal["standardised", "centred"] = "standardised"
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    upright: bool = False
 
     def __post_init__(self):
         _check(self.size > 0, "data.size", self.size, "a number of pixels above 0")
@@ -319,6 +322,7 @@ def to_dict(recipe: Recipe) -> dict[str, Any]:
         (values, "running_statistics", "frozen"),
         (values["data"], "mean", None),
         (values["data"], "std", None),
+        (values["data"], "upright", False),
     ):
         if fields[name] == nothing:
             del fields[name]

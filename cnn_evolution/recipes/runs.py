@@ -7,12 +7,12 @@ from typing import Any
 
 import jax
 
-from cnn_evolution.data import ImageSource, first_difference, open_source
+from cnn_evolution.data import ImageSource, first_difference
 from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.errors import Answered
 from cnn_evolution.evaluation.results import Result, measure
 from cnn_evolution.pretrained import Pretrained
-from cnn_evolution.recipes.build import build, independent, recipe_of, restored
+from cnn_evolution.recipes.build import build, independent, open_split, recipe_of, restored
 from cnn_evolution.recipes.config import Recipe
 from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.evaluations import Which
@@ -115,7 +115,7 @@ def evaluate_runs(
         if (names := [data["evaluation"]["name"], run["data"]["evaluation"]["name"]])[0] != names[1]:
             raise ValueError(f"an ensemble needs runs on one data set; these are on {names[0]!r} and {names[1]!r}")
     networks = [load_classifier(directory, which) for directory in run_dirs]
-    found = open_source(recipe.data.dataset, split or recipe.data.evaluation_split, data_dir=data_dir)
+    found = open_split(recipe.data, split or recipe.data.evaluation_split, data_dir)
     return measure(
         networks,
         _as_known(found, data, run_dirs[0]),

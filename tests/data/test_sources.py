@@ -4,8 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from cnn_evolution.data import ArraySource, CenterCrop, evaluation_batches, open_source, train_batches
+from cnn_evolution.data.decoding import open_pillow
 
 
 def arrays(count=4, side=20):
@@ -80,3 +82,21 @@ def test_an_image_is_called_by_its_path_or_its_number(folder):
     source = open_source("imagefolder", "train", data_dir=folder)
     assert source.image_id(4) == "train/dog/1.jpg" == source.with_classes(("dog", "cat")).image_id(4)
     assert ArraySource(arrays(), [0, 1, 1, 0], ("cat", "dog")).image_id(2) == "all/2"
+
+
+def test_an_upright_source_turns_photographs_as_their_exif_data_says_and_is_another_source(tmp_path):
+    pixels = arrays(1)[0][:12]
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # the camera lay on its side
+    folder = tmp_path / "train" / "cat"
+    folder.mkdir(parents=True)
+    for name, tags in (("a.png", None), ("b.png", exif)):
+        Image.fromarray(pixels).save(folder / name, exif=tags)
+    (folder / "c.png").write_bytes(b"no image")
+    source = open_source("imagefolder", "train", data_dir=tmp_path)
+    upright = source.upright()
+    images = [np.asarray(open_pillow(upright.records[i][0])) for i in (0, 1)]
+    assert np.array_equal(images[0], pixels) and np.array_equal(images[1], np.rot90(pixels, -1))
+    assert upright.records[2] == source.records[2] and upright.image_id(2) == source.image_id(2)
+    assert np.array_equal(np.asarray(open_pillow(source.records[1][0])), pixels)
+    assert upright.fingerprint != source.fingerprint and len(upright) == 3

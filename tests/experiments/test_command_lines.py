@@ -164,6 +164,7 @@ def test_runs_say_what_they_see_in_photographs(smoke, tmp_path, run_here):
         "degradation",
         "classify",
         "classify_speed",
+        "linear_probe",
     ],
 )
 def test_help_explains(module, run_here):
