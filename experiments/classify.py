@@ -16,7 +16,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tyro
@@ -58,8 +58,7 @@ class Arguments(Importing, Compiling):
     plot: Path | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What is seen in a photograph.
 
     Attributes:
