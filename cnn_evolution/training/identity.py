@@ -63,6 +63,7 @@ def described(value: Any) -> Any:
     left_out: tuple[str, ...] = ()
     if isinstance(value, Task):
         left_out = ("train", "evaluation", "init", "frozen", "config", "optimizer")
+        left_out += () if value.frozen_params else ("frozen_params",)  # which earlier versions do not know
     elif isinstance(value, nn.Module):
         left_out = ("parent", "name")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

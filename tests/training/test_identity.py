@@ -39,6 +39,7 @@ def paths(a, b):
         ({"batch_operations": (Mixup(0.3),)}, "task.batch_operations"),
         ({"predict": functools.partial(max, key=1)}, "task.predict"),
         ({"frozen": {"mask": np.ones(3)}}, "frozen"),
+        ({"frozen_params": frozenset({"Dense_0/bias"})}, "task.frozen_params"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -46,6 +47,10 @@ def test_a_task_without_a_config_is_described_by_its_fields(change, path):
     ours = task(model=Net())
     assert identity(ours) == identity(task(model=Net()))
     assert paths(ours, dataclasses.replace(ours, **change)) == [path]
+
+
+def test_a_task_that_freezes_nothing_is_described_as_by_versions_that_could_not():
+    assert "frozen_params" not in identity(task(model=Net()))["task"]
 
 
 def test_a_config_takes_the_place_of_the_description():
