@@ -39,7 +39,8 @@ setup(
         "tyro>=1.0.17,<2",
     ],
     extras_require={
-        "test": ["pytest>=9", "pytest-xdist>=3.8", "hypothesis>=6.150", "ruff>=0.17", "mypy>=2.4", *WEIGHTS],
+        "test": ["pytest>=9", "pytest-xdist>=3.8", "hypothesis>=6.150", *WEIGHTS],
+        "lint": ["ruff>=0.17", "mypy>=2.4"],
         "weights": WEIGHTS,
         # TFDS builds its imagenet2012 with TensorFlow's file functions; reading what was built needs none of it.
         "prepare": ["tensorflow-cpu>=2.20", "importlib_resources"],
