@@ -14,6 +14,7 @@ from cnn_evolution.recipes.config import (
 from cnn_evolution.recipes.mini import mini_recipe, mini_recipes, smoke_recipe
 from cnn_evolution.recipes.registry import named_recipes, published_recipe, published_recipes
 from cnn_evolution.recipes.runs import evaluate_runs, load_classifier, load_run, train
+from cnn_evolution.recipes.tuning import fine_tuning
 
 __all__ = [
     "AdamW",
@@ -26,6 +27,7 @@ __all__ = [
     "Sgd",
     "build",
     "evaluate_runs",
+    "fine_tuning",
     "load_classifier",
     "load_run",
     "mini_recipe",

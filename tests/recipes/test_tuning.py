@@ -5,8 +5,7 @@ import types
 
 import pytest
 
-from cnn_evolution.recipes import ModelConfig, Recipe, named_recipes, published_recipe
-from cnn_evolution.recipes.tuning import fine_tuning
+from cnn_evolution.recipes import ModelConfig, Recipe, fine_tuning, named_recipes, published_recipe
 
 
 @pytest.mark.parametrize("name", ["alexnet", "googlenet", "efficientnet_b0", "convnext_tiny"])
