@@ -18,6 +18,9 @@ With `--model.pretrained` a run starts from trained weights, of a zoo, a file or
 fine-tuning (`cnn_evolution/recipes/tuning.py`), for ImageNet's networks and those of the embedded data set alike:
 another rate and schedule, few epochs, light augmentation. `--freeze` keeps some of the weights.
 
+`--batch-size` scales the learning rate of SGD and RMSProp in proportion, unless the rate or another rule is given, and
+`--epochs` the epochs at which the rate falls in steps; both are said.
+
 `--optimizer` takes another update rule, sgd, rmsprop or adamw, with its own defaults. `--import` imports a module of
 yours: each of its variables that is a `Recipe` can be trained by its name, and a network that it registers
 (`ce.register`) by any recipe, with `--model.name`.
@@ -43,6 +46,7 @@ from cnn_evolution.evaluation.results import summary
 from cnn_evolution.recipes import Recipe, named_recipes, train
 from cnn_evolution.recipes.config import OPTIMIZERS
 from cnn_evolution.recipes.runs import task_of
+from cnn_evolution.recipes.scaling import remarks, with_batch_size, with_epochs
 from cnn_evolution.training import RunOptions
 from cnn_evolution.training.plan import CHECKPOINTS, plan
 from experiments import command_line
@@ -71,7 +75,7 @@ class Arguments(Compiling):
 
 
 def main() -> None:
-    recipes, rest = chosen_recipes(sys.argv[1:])
+    recipes, published, rest = chosen_recipes(sys.argv[1:])
     arguments = tyro.extras.overridable_config_cli(
         {
             name: (
@@ -87,11 +91,14 @@ def main() -> None:
     arguments.keep_programs()
     if arguments.distributed:
         jax.distributed.initialize()
+    if arguments.recipe.model.pretrained is not None:
+        print(fine_tuned(arguments.recipe), file=sys.stderr)
+    name = next(word for word in rest if word in recipes)
+    for remark in remarks(arguments.recipe, published[name], jax.device_count()):
+        print(remark, file=sys.stderr)
     if arguments.dry_run:
         print("\n".join(dry_run(arguments)))
         return
-    if arguments.recipe.model.pretrained is not None:
-        print(fine_tuned(arguments.recipe), file=sys.stderr)
     result = train(arguments.recipe, arguments.run_dir, arguments.options, data_dir=arguments.data_dir)
     print(f"{result.model}: {summary(result)}")
 
@@ -136,25 +143,36 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:.3f} GB"
 
 
-def chosen_recipes(arguments: Sequence[str]) -> tuple[dict[str, Recipe], list[str]]:
-    """The recipes by name, with what decides their defaults: imports, weights to start from, the update rule.
+def chosen_recipes(arguments: Sequence[str]) -> tuple[dict[str, Recipe], dict[str, Recipe], list[str]]:
+    """The recipes by name, with what decides their defaults: imports, weights to start from, rule, batch and length.
 
     Returns:
-      The recipes, and the other arguments.
+      The recipes, the same before they followed batch and length, and the other arguments.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--import", dest="modules", action="append", default=[])
     parser.add_argument("--optimizer", choices=sorted(OPTIMIZERS))
     parser.add_argument("--model.pretrained", dest="pretrained")
+    parser.add_argument("--batch-size", "--batch_size", type=int)
+    parser.add_argument("--epochs", type=float)
     try:
         chosen, rest = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
         raise ValueError(str(error)) from error
-    recipes = named_recipes(chosen.modules, pretrained=chosen.pretrained)
+    published = named_recipes(chosen.modules, pretrained=chosen.pretrained)
     if chosen.optimizer:
-        rule = OPTIMIZERS[chosen.optimizer]()
-        recipes = {name: dataclasses.replace(recipe, optimizer=rule) for name, recipe in recipes.items()}
-    return recipes, rest
+        # With its defaults at any batch, since they are for none of the recipe's.
+        rule, size = OPTIMIZERS[chosen.optimizer](), chosen.batch_size
+        published = {
+            name: dataclasses.replace(recipe, optimizer=rule, batch_size=size or recipe.batch_size)
+            for name, recipe in published.items()
+        }
+    recipes = published
+    if chosen.batch_size is not None:
+        recipes = {name: with_batch_size(recipe, chosen.batch_size) for name, recipe in recipes.items()}
+    if chosen.epochs is not None:
+        recipes = {name: with_epochs(recipe, chosen.epochs) for name, recipe in recipes.items()}
+    return recipes, published, rest
 
 
 if __name__ == "__main__":

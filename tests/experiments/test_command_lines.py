@@ -326,10 +326,12 @@ def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(tmp_path, run_here):
         "800 images of mini_ilsvrc/tiny, split train, 200 images of mini_ilsvrc/tiny, split validation; 100 classes",
         f"{parameters:,} parameters; {macs:,} multiply-accumulates for an image of 48 pixels",
         "2 steps of 16 images (0.04 epoch(s)) on 2 device(s)",
+        "the learning rate is 0.01 instead of 0.02, in proportion to the batch of 16 instead of 32 images",
         "would be begun; nothing was written",
     ):
         assert words in output
     assert 0 < float(re.search(r"memory of each device: ([\d.]+) GB", output)[1]) < 1
+    assert "learning rate is" not in run_here(*arguments, "--optimizer.learning-rate", 0.02, "--dry-run")
     run_here(*arguments)
     assert "is finished and evaluated" in run_here(*arguments, "--dry-run")
     assert "another task" in run_here(*arguments, "--seed", 5, "--dry-run", code=2)
