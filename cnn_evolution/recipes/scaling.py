@@ -77,6 +77,8 @@ def remarks(recipe: Recipe, published: Recipe, devices: int) -> list[str]:
 
 
 def _uses_batch_statistics(recipe: Recipe) -> bool:
-    if recipe.running_statistics == "all":
-        return False
-    return any(path[0] == "batch_stats" for path in shapes(build_model(recipe, 1), recipe.data.size))
+    """Whether a layer normalises by its batch in training."""
+    model = build_model(recipe, 1)
+    fixed = getattr(getattr(model, "norm", None), "keywords", {}).get("fixed_at", frozenset())
+    found = shapes(model, recipe.data.size)
+    return any(path[0] == "batch_stats" and "/".join(path[1:-1]) not in fixed for path in found)

@@ -36,6 +36,8 @@ def test_steps_fall_at_the_same_shares_of_another_length():
         (dataclasses.replace(RECIPE, accumulate_steps=4), 8, ["each device computes 8 images at a time"]),
         (dataclasses.replace(RECIPE, batch_statistics="synchronised"), 32, []),
         (dataclasses.replace(RECIPE, running_statistics="all"), 32, []),
+        (dataclasses.replace(RECIPE, freeze="*"), 32, []),
+        (dataclasses.replace(RECIPE, freeze="stem"), 32, ["each device computes 8 images at a time"]),
         (dataclasses.replace(RECIPE, model=ModelConfig(name="vgg16")), 32, []),
         (with_epochs(RECIPE, 45), 8, ["the learning rate falls after the epochs 15, 30, 45, in proportion to 45"]),
         (dataclasses.replace(RECIPE, epochs=45), 8, []),  # the boundaries were given
