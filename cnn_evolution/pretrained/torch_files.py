@@ -29,7 +29,7 @@ DAMAGED = (ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 """What reading raises where a file is damaged or refused; RuntimeError is zipfile's where a member is encrypted."""
 
 _MOST_BYTES = 1 << 22  # of a description, and of an archive's directory: those of 20,000 tensors
-_MOST_OPCODES = 250_000  # of the pickles of a file; a tensor takes about 40
+_MOST_OPCODES = 150_000  # of the pickles of a file; a tensor takes about 40
 _MOST_DIMENSIONS = 8
 _MOST_EXPANDED = 1 << 24  # elements of all tensors that have more of them than their storages
 _OLDER_FORM = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."  # magic number and version, as pickles
