@@ -60,8 +60,7 @@ def build(
       OSError, ModuleNotFoundError: As `cnn_evolution.load`.
     """
     data, name = recipe.data, recipe.model.name
-    # A wrong model is the cheapest mistake to find, so it is looked for before the data.
-    frozen = frozen_params(build_model(recipe, 1), data.size, recipe.freeze)
+    build_model(recipe, 1)  # a wrong model is the cheapest mistake to find, so it is looked for before the data
     pixels, crop = pixels_of(recipe), crop_of(recipe)
     train, evaluation = sources or (
         open_split(data, split, data_dir) for split in (data.train_split, data.evaluation_split)
@@ -87,7 +86,7 @@ def build(
         # Without batch normalisation there is nothing to tell.
         batch_statistics=recipe.batch_statistics if hasattr(model, "axis_name") else "per_replica",
         init=_start(recipe, train.class_names) if load and recipe.model.pretrained else None,
-        frozen_params=frozen,
+        frozen_params=frozen_of(recipe),
         seed=recipe.seed,
         config=to_dict(recipe),
     )
@@ -109,15 +108,27 @@ def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
     Raises:
       ValueError: As `create_model`.
     """
-    model, size = create_model(recipe.model.name, num_classes=num_classes, **_options(recipe)), recipe.data.size
-    norm = None
+    frozen, norm = frozen_of(recipe), None
     if recipe.running_statistics == "all":
-        norm = fixed_statistics(model, size, None)
-    elif recipe.running_statistics == "frozen" and recipe.freeze:
-        norm = fixed_statistics(model, size, frozen_params(model, size, recipe.freeze))
-    if norm is None:
-        return model
-    return create_model(recipe.model.name, num_classes=num_classes, norm=norm, **_options(recipe))
+        norm = fixed_statistics(_outline(recipe), recipe.data.size, None)
+    elif recipe.running_statistics == "frozen" and frozen:
+        norm = fixed_statistics(_outline(recipe), recipe.data.size, frozen)
+    options = _options(recipe) if norm is None else {"norm": norm, **_options(recipe)}
+    return create_model(recipe.model.name, num_classes=num_classes, **options)
+
+
+def frozen_of(recipe: Recipe) -> frozenset[str]:
+    """The paths of the parameters that a recipe freezes.
+
+    Raises:
+      ValueError: As `create_model` and `frozen_params`.
+    """
+    return frozen_params(_outline(recipe), recipe.data.size, recipe.freeze)
+
+
+def _outline(recipe: Recipe) -> nn.Module:
+    """A network with the layers of the recipe's; one for all numbers of classes, so that it is traced once."""
+    return create_model(recipe.model.name, num_classes=1, **_options(recipe))
 
 
 def _options(recipe: Recipe) -> dict[str, Any]:

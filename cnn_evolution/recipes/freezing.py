@@ -39,8 +39,8 @@ def frozen_params(model: nn.Module, size: int, freeze: str) -> frozenset[str]:
             why = f"{', '.join(named)} has no parameters" if named else "no endpoint, layer or parameter has that name"
             raise ValueError(f"freeze has {word!r}, which freezes nothing: {why}; {_nearest(word, endpoints, params)}")
         frozen |= set(found)
-    if left := [path for path in params if path not in frozen]:
-        return frozenset(params) - frozenset(left)
+    if len(frozen) < len(params):
+        return frozenset(frozen)
     with_parameters = ", ".join(name for name, paths in endpoints.items() if paths)
     raise ValueError(
         f"freeze is {freeze!r}, which freezes everything, the classifier too; expected some of the endpoints "
@@ -60,15 +60,12 @@ def fixed_statistics(model: nn.Module, size: int, frozen: frozenset[str] | None)
     Returns:
       None where there are no such layers.
     """
-    of_layer: dict[str, set[str]] = {}
-    for collection, *path in shapes(model, size):
-        layer = of_layer.setdefault("/".join(path[:-1]), set())
-        layer.add("statistics" if collection == "batch_stats" else "/".join(path))
-    fixed = frozenset(
-        layer
-        for layer, members in of_layer.items()
-        if "statistics" in members and (frozen is None or set() < members - {"statistics"} <= frozen)
-    )
+    found = shapes(model, size)
+    params: dict[str, set[str]] = {"/".join(path[1:-1]): set() for path in found if path[0] == "batch_stats"}
+    for collection, *path in found:
+        if collection == "params" and (layer := "/".join(path[:-1])) in params:
+            params[layer].add("/".join(path))
+    fixed = frozenset(layer for layer, own in params.items() if frozen is None or set() < own <= frozen)
     return functools.partial(layers.BatchNorm, fixed_at=fixed) if fixed else None
 
 

@@ -1,7 +1,6 @@
 """What a training run carries from step to step."""
 
 import difflib
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,5 +84,4 @@ def joined_params(trained: Any, kept: Any) -> Any:
     """The inverse of `split_params`."""
     if not kept:
         return trained
-    flat = (traverse_util.flatten_dict(part, sep="/") for part in (trained, kept))
-    return traverse_util.unflatten_dict(dict(itertools.chain.from_iterable(part.items() for part in flat)), sep="/")
+    return traverse_util.unflatten_dict(traverse_util.flatten_dict(trained) | traverse_util.flatten_dict(kept))
