@@ -15,11 +15,11 @@ from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.errors import evaluate_errors
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.pretrained import save_state_dict
-from cnn_evolution.recipes import DataConfig, ModelConfig, Recipe, train
 from cnn_evolution.training.features import headless
 from cnn_evolution.training.probe import fit_probe, fit_ridge, probed
 from experiments import command_line, linear_probe
 from experiments.networks import load_network
+from tests.runs import one_step
 
 TINY = ("--dataset", "mini_ilsvrc/tiny")
 
@@ -41,16 +41,7 @@ def run(monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    """A run of one step."""
-    recipe = Recipe(
-        model=ModelConfig(name="vgg11", width=0.0625),
-        data=DataConfig(dataset="mini_ilsvrc/tiny", size=32, evaluation_resize=36),
-        batch_size=2,
-        epochs=0.0025,
-    )
-    directory = tmp_path_factory.mktemp("runs") / "vgg11"
-    train(recipe, directory)
-    return directory
+    return one_step(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from cnn_evolution.pretrained import conversion, load_state_dict, loading, publi
 from cnn_evolution.pretrained.classes import classes_of
 from cnn_evolution.pretrained.conversion import ANY_CLASSES, correspondence, default_source
 from cnn_evolution.pretrained.published import find_weights
-from cnn_evolution.recipes import DataConfig, ModelConfig, Recipe, load_classifier, train
+from cnn_evolution.recipes import load_classifier
+from tests.runs import one_step
 from tests.tiers import WAITED_FOR, exhaustive
 
 
@@ -323,16 +324,7 @@ def test_weights_of_batch_normalisation_do_not_fill_another(path):
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    """A run of one step."""
-    recipe = Recipe(
-        model=ModelConfig(name="vgg11", width=0.0625),
-        data=DataConfig(dataset="mini_ilsvrc/tiny", size=32, evaluation_resize=36),
-        batch_size=2,
-        epochs=0.0025,
-    )
-    directory = tmp_path_factory.mktemp("runs") / "vgg11"
-    train(recipe, directory)
-    return directory
+    return one_step(tmp_path_factory.mktemp("runs"))
 
 
 def test_a_run_is_loaded_without_its_data(run_dir, monkeypatch):
