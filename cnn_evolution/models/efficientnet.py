@@ -7,6 +7,7 @@ with more channels, more blocks and larger images, grown together at a fixed pro
 
 import functools
 import math
+from collections.abc import Callable
 
 import flax.linen as nn
 from jax import Array
@@ -47,15 +48,53 @@ class EfficientNet(layers.NormalisedNetwork, kw_only=True):
     momentum: float = 0.9
     epsilon: float = 1e-5
 
+    @property
+    def depths(self) -> list[int]:
+        """The number of blocks in every stage."""
+        return [math.ceil(stage.depth * self.depth_multiplier) for stage in self.stages]
+
     def backbone(self, images: Array, train: bool) -> Array:
         scale, act = layers.scaled_divisible(self.width), self.act or nn.silu
+        attention = functools.partial(layers.SqueezeExcite, act=act, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
+        return self.trunk(
+            images,
+            train,
+            stem=scale(32),  # N x 112 x 112 x 32
+            head=4 * scale(320),  # N x 7 x 7 x 1280
+            act=act,
+            padding=None,
+            attention=lambda channels: functools.partial(attention, squeezed=channels // 4),
+        )
+
+    @nn.nowrap
+    def trunk(
+        self,
+        images: Array,
+        train: bool,
+        *,
+        stem: int,
+        head: int,
+        act: layers.Activation,
+        padding: layers.Padding | None,
+        attention: Callable[[int], Callable[..., nn.Module]] | None,
+    ) -> Array:
+        """Images (N, H, W, 3) to the last map, through the stem, the stages and the last convolution.
+
+        Args:
+          images: Normalised.
+          train: Whether the network is trained.
+          stem: Channels of the first convolution.
+          head: Channels of the last.
+          act: The nonlinearity.
+          padding: Of the convolutions; None for half a filter on every side.
+          attention: From a block's input channels to what makes its attention; None for blocks without.
+        """
+        scale, depths = layers.scaled_divisible(self.width), self.depths
         conv = functools.partial(layers.conv, use_bias=False, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
         norm = self.norm_layer(train, momentum=self.momentum, epsilon=self.epsilon)
-        attention = functools.partial(layers.SqueezeExcite, act=act, dtype=self.dtype, kernel_init=layers.HE_FAN_IN)
-        depths = [math.ceil(stage.depth * self.depth_multiplier) for stage in self.stages]
 
-        x = conv(scale(32), 3, 2, 1, name="conv1")(images)
-        x = self.endpoint("stem", act(norm(name="bn1")(x)))  # N x 112 x 112 x 32
+        x = conv(stem, 3, 2, 1 if padding is None else padding, name="conv1")(images)
+        x = self.endpoint("stem", act(norm(name="bn1")(x)))
         for number, (stage, depth) in enumerate(zip(self.stages, depths, strict=True), start=1):
             for i in range(1, depth + 1):
                 before = sum(depths[: number - 1]) + i - 1
@@ -67,15 +106,16 @@ class EfficientNet(layers.NormalisedNetwork, kw_only=True):
                     act=act,
                     kernel_size=stage.kernel_size,
                     stride=stage.stride if i == 1 else 1,
-                    attention=functools.partial(attention, squeezed=x.shape[-1] // 4),
+                    padding=padding,
+                    attention=attention and attention(x.shape[-1]),
                     drop_path=self.drop_path * before / sum(depths),
                     train=train,
                     name=f"stage{number}_block{i}",
                 )
                 x = block(x)
             x = self.endpoint(f"stage{number}", x)
-        x = conv(4 * scale(320), 1, name="conv2")(x)
-        return self.endpoint("conv2", act(norm(name="bn2")(x)))  # N x 7 x 7 x 1280
+        x = conv(head, 1, name="conv2")(x)
+        return self.endpoint("conv2", act(norm(name="bn2")(x)))
 
 
 # factors on channels and blocks, and dropout
