@@ -6,8 +6,11 @@ hosts; batches are split along their first axis. `jax.shard_map` could replace `
 
 import functools
 import json
+import os
+import sys
+import threading
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import jax
 import numpy as np
@@ -16,6 +19,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "batch"
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+_ERRORS = {error.__name__: error for error in (ValueError, OSError, FileNotFoundError)}
 
 
 def shared(function: F) -> F:
@@ -109,13 +114,58 @@ def split_over_devices(batch: Any) -> Any:
     return jax.tree.map(lambda x: x.reshape(devices, x.shape[0] // devices, *x.shape[1:]), batch)
 
 
-def told_by_first(value: Any) -> Any:
-    """What the first process has for a value that JSON can hold, in every process.
+def decided_by_first(decide: Callable[[], T]) -> T:
+    """What the first process finds, in every process; a value that JSON can hold.
 
-    Files of a network disk may look older to one process than to another.
+    Files of a network disk may look older to one process than to another, so what they decide is decided once.
+
+    Raises:
+      ValueError, OSError: What `decide` raises in the first process, in every process.
     """
     if jax.process_count() == 1:
+        return decide()
+    found: dict[str, Any] = {}
+    error: Exception | None = None
+    if jax.process_index() == 0:
+        try:
+            found = {"value": decide()}
+        except Exception as raised:
+            error, found = raised, {"error": type(raised).__name__, "message": str(raised)}
+    found = _sent_by_first(found)
+    if "value" in found:
+        return found["value"]
+    raise error or _ERRORS.get(found["error"], RuntimeError)(found["message"])
+
+
+def highest(value: int) -> int:
+    """The highest of the values that the processes have."""
+    if jax.process_count() == 1:
         return value
+    return int(np.max(multihost_utils.process_allgather(np.array(value))))
+
+
+def _sent_by_first(value: Any) -> Any:
     text = np.frombuffer(json.dumps(value).encode(), np.uint8)
     length = int(multihost_utils.broadcast_one_to_all(np.array(len(text))))
     return json.loads(bytes(np.asarray(multihost_utils.broadcast_one_to_all(np.resize(text, length)))))
+
+
+def leave(code: int, *, alone: bool) -> NoReturn:
+    """Ends this process.
+
+    At its end a process waits until all others of the run end too. One that fails alone does not: they wait for it in
+    a step, and end once JAX's coordination service finds it gone.
+
+    Args:
+      code: The exit code.
+      alone: Whether the others may know nothing of this end; they get a few seconds in which to come to the same one.
+    """
+    if alone and jax.distributed.is_initialized():
+        end = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+        end.start()
+        end.join(timeout=5)
+        if end.is_alive():
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    sys.exit(code)

@@ -24,23 +24,23 @@ NORMALISATIONS = {
 
 
 def unit_range(images: Array) -> Array:
-    """uint8 to float32 in [0, 1]; floats are taken to be there already."""
+    """uint8 to floats in [0, 1], float32 unless JAX has 64 bits enabled; floats are taken to be there already."""
     if images.ndim != 4 or images.shape[-1] != 3:
         raise ValueError(f"images must have the shape (N, H, W, 3), got {images.shape}")
     if images.dtype == jnp.uint8:
-        return images.astype(jnp.float32) / 255
+        return images.astype(float) / 255
     if jnp.issubdtype(images.dtype, jnp.floating):
-        return images.astype(jnp.float32)
+        return images.astype(float)
     raise TypeError(f"images must be uint8 or floating in [0, 1], got {images.dtype}")
 
 
-def normalise(images: Array, mean: Sequence[float], std: Sequence[float], dtype: DTypeLike = jnp.float32) -> Array:
+def normalise(images: Array, mean: Sequence[float], std: Sequence[float], dtype: DTypeLike = float) -> Array:
     """Zero mean and unit deviation per channel.
 
     Args:
       images: (N, H, W, 3), uint8, or floating in [0, 1].
       mean: Of R, G and B, for pixels in [0, 1].
       std: Likewise.
-      dtype: Of the result; the arithmetic is float32.
+      dtype: Of the result; the arithmetic is that of `unit_range`.
     """
     return ((unit_range(images) - jnp.asarray(mean)) / jnp.asarray(std)).astype(dtype)

@@ -5,8 +5,11 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
+
+from cnn_evolution.parallel import leave
 
 
 def described(text: str | None) -> str:
@@ -29,25 +32,29 @@ def run(command: Callable[[], None]) -> NoReturn:
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
     logging.getLogger("absl").setLevel(logging.CRITICAL)  # its errors are raised, too
-    if not os.environ.get("CNN_EVOLUTION_TRACEBACK"):
+    full = bool(os.environ.get("CNN_EVOLUTION_TRACEBACK"))
+    if not full:
         # What goes wrong in a thread or a callback is raised again where its work is waited for.
         threading.excepthook = lambda arguments: logging.debug("in a thread: %s", arguments.exc_value)
         sys.unraisablehook = lambda arguments: logging.debug("in a callback: %s", arguments.exc_value)
-    code = 0
+    code, alone = 0, False
     try:
         command()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        if os.environ.get("CNN_EVOLUTION_TRACEBACK"):
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        code = 2
-    except FloatingPointError as error:
+    except FloatingPointError as error:  # which all processes of a run find
         print(f"diverged: {error}", file=sys.stderr)
         code = 3
     except KeyboardInterrupt as error:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
-        code = 128 + getattr(error, "number", signal.SIGINT)
-    sys.exit(code)
+        code, alone = 128 + getattr(error, "number", signal.SIGINT), not hasattr(error, "number")
+    except Exception as error:
+        alone = True
+        if isinstance(error, ValueError | OSError | ModuleNotFoundError) and not full:
+            print(f"error: {error}", file=sys.stderr)
+            code = 2
+        else:
+            traceback.print_exc()
+            code = 1
+    leave(code, alone=alone)

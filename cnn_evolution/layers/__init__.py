@@ -14,6 +14,7 @@ from cnn_evolution.layers.network import (
     OptionallyNormalisedNetwork,
     check_norm,
     is_batch_norm,
+    logits_dtype,
 )
 from cnn_evolution.layers.normalisation import BatchNorm, batch_norm, local_response_norm
 from cnn_evolution.layers.platform import plain_convolutions
@@ -54,6 +55,7 @@ __all__ = [
     "is_batch_norm",
     "kernel_init",
     "local_response_norm",
+    "logits_dtype",
     "make_divisible",
     "max_pool",
     "plain_convolutions",

@@ -21,6 +21,11 @@ class _Reached(Exception):
     """Carries the value of the endpoint at which a network ends from there to the network's call."""
 
 
+def logits_dtype(x: Array) -> Any:
+    """What classifiers compute in: the type of their input, but at least float32."""
+    return jnp.promote_types(x.dtype, jnp.float32)
+
+
 class Network(nn.Module, kw_only=True):
     """Images (N, H, W, 3) to logits (N, num_classes): a backbone, and a head over its last map.
 
@@ -36,7 +41,7 @@ class Network(nn.Module, kw_only=True):
         GELU. None keeps the published ones.
       until: Endpoint at which the network ends: its value comes back, and nothing after it is built. None for the
         whole network.
-      dtype: What the layers compute in; parameters, statistics and logits stay float32.
+      dtype: What the layers compute in; parameters and statistics stay float32, logits are so at least.
 
     Raises:
       ValueError: if `act` is no function; when called, if the network has no endpoint of the name `until`.
@@ -87,7 +92,7 @@ class Network(nn.Module, kw_only=True):
     @nn.nowrap
     def classifier(self, x: Array) -> Array:
         """The pre-logits (N, C) to logits (N, num_classes)."""
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x)
+        return nn.Dense(self.num_classes, dtype=logits_dtype(x), name="fc")(x)
 
     @nn.nowrap
     def endpoint(self, name: str, x: Array) -> Array:

@@ -14,7 +14,6 @@ import functools
 from collections.abc import Callable
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import Initializer
 
@@ -56,7 +55,7 @@ class FullyConnectedNetwork(layers.Network, kw_only=True):
         return dropout(name="dropout7")(x)
 
     def classifier(self, x: Array) -> Array:
-        return nn.Dense(self.num_classes, dtype=jnp.float32, kernel_init=self.kernel_init(), name="fc8")(x)
+        return nn.Dense(self.num_classes, dtype=layers.logits_dtype(x), kernel_init=self.kernel_init(), name="fc8")(x)
 
 
 class AlexNet(FullyConnectedNetwork, kw_only=True):

@@ -9,7 +9,6 @@ import functools
 from collections.abc import Callable
 
 import flax.linen as nn
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -94,7 +93,7 @@ class ConvNeXt(layers.Network, kw_only=True):
         return nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
 
     def classifier(self, x: Array) -> Array:
-        return nn.Dense(self.num_classes, dtype=jnp.float32, kernel_init=KERNEL_INIT, name="fc")(x)
+        return nn.Dense(self.num_classes, dtype=layers.logits_dtype(x), kernel_init=KERNEL_INIT, name="fc")(x)
 
     @nn.nowrap
     def layer_norm(self) -> ModuleDef:

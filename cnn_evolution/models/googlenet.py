@@ -111,7 +111,7 @@ class AuxiliaryClassifier(nn.Module):
         x = x.reshape(x.shape[0], -1)  # N x 2048
         x = self.act(self.dense(self.scale(1024), name="fc1")(x))  # N x 1024
         x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
-        return self.dense(self.num_classes, dtype=jnp.float32, name="fc2")(x)
+        return self.dense(self.num_classes, dtype=layers.logits_dtype(x), name="fc2")(x)
 
 
 class GoogLeNet(layers.OptionallyNormalisedNetwork, kw_only=True):
@@ -181,7 +181,7 @@ class GoogLeNet(layers.OptionallyNormalisedNetwork, kw_only=True):
         return x
 
     def classifier(self, x: Array) -> Array:
-        return nn.Dense(self.num_classes, dtype=jnp.float32, kernel_init=self.kernel_init(), name="fc")(x)
+        return nn.Dense(self.num_classes, dtype=layers.logits_dtype(x), kernel_init=self.kernel_init(), name="fc")(x)
 
     @nn.nowrap
     def kernel_init(self) -> Initializer:

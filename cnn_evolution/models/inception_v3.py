@@ -10,7 +10,6 @@ import functools
 from collections.abc import Callable
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax import Array
 
 from cnn_evolution import layers
@@ -105,7 +104,7 @@ class AuxiliaryClassifier(nn.Module):
         x = layers.avg_pool(x, 5, 3) if large else layers.adaptive_avg_pool(x, 5)  # N x 5 x 5 x 768
         x = self.layer(Filters(128), name="conv1")(x)  # N x 5 x 5 x 128
         x = self.layer(Filters(768, 5, valid=True), name="conv2")(x)  # N x 1 x 1 x 768
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(layers.global_avg_pool(x))
+        return nn.Dense(self.num_classes, dtype=layers.logits_dtype(x), name="fc")(layers.global_avg_pool(x))
 
 
 class InceptionV3(layers.NormalisedNetwork, kw_only=True):

@@ -163,7 +163,7 @@ class AuxiliaryClassifier(nn.Module):
         x = layers.avg_pool(x, (min(5, x.shape[1]), min(5, x.shape[2])), 3)  # maps of small images are smaller
         x = self.act(self.norm(name="bn1")(self.conv(self.scale(128), 1, name="conv1")(x)))
         x = self.act(self.norm(name="bn2")(self.conv(self.scale(768), x.shape[1:3], name="conv2")(x)))
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="fc")(x[:, 0, 0])
+        return nn.Dense(self.num_classes, dtype=layers.logits_dtype(x), name="fc")(x[:, 0, 0])
 
 
 class NASNet(layers.NormalisedNetwork, kw_only=True):

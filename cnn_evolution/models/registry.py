@@ -89,7 +89,7 @@ def create_model(
       name: A name from `list_models`.
       num_classes: Size of the last layer, None for the published one; 0 leaves it out, and the module returns the
         pre-logits (N, C).
-      dtype: What the layers compute in; parameters and logits are float32.
+      dtype: What the layers compute in; parameters are float32, logits at least.
       axis_name: Mapped axis over which batch normalisation averages its statistics; networks without batch
         normalisation take no notice of it.
       width: Factor on every number of channels, on top of the published network's own, rounded to multiples of 8.

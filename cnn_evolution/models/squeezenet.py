@@ -84,7 +84,7 @@ class SqueezeNet(layers.Network, kw_only=True):
     def classifier(self, x: Array) -> Array:
         act = self.act or nn.relu
         kernel_init = layers.kernel_init(self.initialisation, published=nn.initializers.normal(0.01))
-        conv10 = layers.conv(self.num_classes, 1, dtype=jnp.float32, kernel_init=kernel_init, name="conv10")
+        conv10 = layers.conv(self.num_classes, 1, dtype=layers.logits_dtype(x), kernel_init=kernel_init, name="conv10")
         return layers.global_avg_pool(act(conv10(x)))
 
 

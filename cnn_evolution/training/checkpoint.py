@@ -9,12 +9,14 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import orbax.checkpoint as ocp
 
-from cnn_evolution.parallel import told_by_first
+from cnn_evolution.parallel import decided_by_first, highest
 from cnn_evolution.training.state import TrainState
 
 log = logging.getLogger(__name__)
@@ -25,10 +27,26 @@ _ITEMS = ("state", "run")
 
 
 class Saved(NamedTuple):
-    """What a checkpoint holds: the state, and the identity of the run that it is of."""
+    """What a checkpoint holds.
+
+    Attributes:
+      state: The training state.
+      run: The identity of the run that it is of.
+      devices: Their number in the step before; None in a checkpoint of an earlier version.
+    """
 
     state: TrainState
     run: dict[str, Any]
+    devices: int | None = None
+
+
+class _Outcome(IntEnum):
+    """Of reading a checkpoint, the better first."""
+
+    WHOLE = 0
+    GONE = 1
+    DAMAGED = 2
+    UNREADABLE = 3
 
 
 class Checkpoints:
@@ -50,7 +68,8 @@ class Checkpoints:
           OSError: It, or the one before, cannot be written; says which checkpoint is the last whole one.
         """
         self._kept.besides = frozenset(keep)
-        items = ocp.args.Composite(state=ocp.args.StandardSave(state), run=ocp.args.JsonSave(self._run))
+        run = {**self._run, "devices": jax.device_count()}
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), run=ocp.args.JsonSave(run))
         with self._in_words(f"the checkpoint of step {int(state.step)} or the one before"):
             self._manager.save(int(state.step), args=items)
 
@@ -118,9 +137,9 @@ def read_newest(
       OSError: It cannot be read for a reason that may pass; or there are checkpoints, and all are damaged.
     """
     damaged: list[int] = []
-    while left := [step for step in told_by_first(steps_of(directory)) if step not in damaged]:
+    while left := [step for step in decided_by_first(lambda: steps_of(directory)) if step not in damaged]:
         try:
-            saved = _read(directory, left[0], template)
+            saved = _read_alike(directory, left[0], template)
         except FileNotFoundError:
             continue  # its writer has removed it meanwhile
         if saved is None:
@@ -134,6 +153,30 @@ def read_newest(
             f"none of the checkpoints (steps {damaged}) in {directory} can be read; remove them to start the run again"
         )
     return None
+
+
+def _read_alike(directory: Path, step: int, template: Any) -> Saved | None:
+    """As `_read`, with the same outcome in every process: the worst that one of them has.
+
+    Raises:
+      ValueError, OSError, FileNotFoundError: As `_read`, here or in another process.
+    """
+    saved: Saved | None = None
+    error: ValueError | OSError | None = None
+    try:
+        saved = _read(directory, step, template)
+        ours = _Outcome.DAMAGED if saved is None else _Outcome.WHOLE
+    except (ValueError, OSError) as raised:
+        error, ours = raised, _Outcome.GONE if isinstance(raised, FileNotFoundError) else _Outcome.UNREADABLE
+    if (worst := highest(ours)) == ours:
+        if error is not None:
+            raise error
+        return saved
+    if worst == _Outcome.DAMAGED:
+        log.warning("the checkpoint of step %d in %s is damaged, as another process reads it", step, directory)
+        return None
+    kind = FileNotFoundError if worst == _Outcome.GONE else OSError
+    raise kind(f"another process cannot read the checkpoint of step {step} in {directory}; its own output says why")
 
 
 def _read(directory: Path, step: int, template: Any) -> Saved | None:
@@ -150,7 +193,7 @@ def _read(directory: Path, step: int, template: Any) -> Saved | None:
     try:
         arguments = ocp.args.Composite(state=ocp.args.StandardRestore(template), run=ocp.args.JsonRestore())
         items = manager.restore(step, args=arguments)
-        return Saved(items["state"], items["run"])
+        return Saved(items["state"], items["run"], items["run"].pop("devices", None))
     except Exception as error:  # of orbax, TensorStore, JSON and the system
         what, why = f"the checkpoint of step {step} in {directory}", str(error).partition("\n")[0]
         if not (directory / str(step)).exists():

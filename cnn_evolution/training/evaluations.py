@@ -1,12 +1,10 @@
 """The evaluations of a run, as its `results.jsonl` has them, and which of its checkpoints was best in them."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from cnn_evolution.evaluation.results import Result, read_results
-from cnn_evolution.parallel import told_by_first
 from cnn_evolution.training.checkpoint import steps_of
 
 Which = int | Literal["best"] | None
@@ -14,14 +12,13 @@ Which = int | Literal["best"] | None
 
 
 def evaluations(run_dir: Path, run: Mapping[str, Any]) -> dict[int, Result]:
-    """By step, the results of the run with this identity; the same in every process."""
+    """By step, the results of the run with this identity."""
     split = run["data"]["evaluation"]["split"]
-    ours = [
-        dataclasses.asdict(result)
+    return {
+        result.config["step"]: result
         for result in read_results(run_dir)
         if result.config == {"step": result.config.get("step"), **run} and result.split == split
-    ]
-    return {result["config"]["step"]: Result(**result) for result in told_by_first(ours)}
+    }
 
 
 def best_steps(run_dir: Path, run: Mapping[str, Any]) -> list[int]:

@@ -4,8 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import math
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 import jax
 import numpy as np
 from filelock import FileLock, Timeout
-from jax.experimental import multihost_utils
 
 from cnn_evolution.data import check_operations, train_batches
 from cnn_evolution.evaluation.classifier import Classifier, Logits
@@ -21,7 +18,14 @@ from cnn_evolution.evaluation.errors import predictor
 from cnn_evolution.evaluation.results import Result, append_result, measure, summary
 from cnn_evolution.files import write_whole
 from cnn_evolution.jsonl import append_line, read_lines
-from cnn_evolution.parallel import device_shares, map_step, replicated, split_over_devices, to_global
+from cnn_evolution.parallel import (
+    decided_by_first,
+    device_shares,
+    map_step,
+    replicated,
+    split_over_devices,
+    to_global,
+)
 from cnn_evolution.training.checkpoint import (
     Checkpoints,
     Saved,
@@ -33,18 +37,12 @@ from cnn_evolution.training.checkpoint import (
 )
 from cnn_evolution.training.evaluations import Which, best_steps, chosen_step, evaluations
 from cnn_evolution.training.identity import FILE, as_json, check_same, identity, read_identity, say_other_images
-from cnn_evolution.training.metrics import MetricsWriter
+from cnn_evolution.training.metrics import MetricsWriter, traced
+from cnn_evolution.training.resuming import changed_by_devices, continuation
 from cnn_evolution.training.state import TrainState, start_state
 from cnn_evolution.training.step import Step, make_step
+from cnn_evolution.training.stopping import Interrupted, stop_requests
 from cnn_evolution.training.task import RunOptions, Task
-
-
-class Interrupted(KeyboardInterrupt):
-    """The signal `number` stopped the run; it has saved a checkpoint, and goes on when it is started again."""
-
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
-        self.number = number
 
 
 class Diverged(FloatingPointError):
@@ -75,24 +73,63 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
       ValueError: The parts of the task do not fit one another or the devices, which is said before anything is computed
         or written; or the directory holds a run of another task.
       Diverged: The loss is no number any more.
-      OSError: Another process trains in this directory, or it cannot be written.
+      OSError: Another process trains in this directory, or it cannot be written; or, as `ConnectionError`, another of
+        the processes that train together has ended.
       Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
     """
     run = Run(Path(run_dir), options or RunOptions(), identity(task))
+    if run.options.profile > task.steps:
+        raise ValueError(f"profile is {run.options.profile}, expected one of the run's steps, 1 to {task.steps}")
+    if (result := decided_by_first(lambda: _finished(task, run))) is not None:
+        return Result(**result)
+    mapped, (template, batch, constants) = check(task)
+    with contextlib.ExitStack() as stack:
+        decided_by_first(lambda: _begin(run, stack))
+        first = jax.process_index() == 0
+        saved = read_newest(run.directory / "checkpoints", template, set_aside if first else lambda damaged: None)
+        if saved is None:
+            state, said = initial_state(task), None
+        else:
+            state = _ours(saved, run.config, run.directory)
+            before = None if saved.devices == jax.device_count() else saved.devices
+            changed = changed_by_devices(task, mapped, (template, batch, constants)) if before else []
+            said = continuation(int(state.step), task.steps, before, changed)
+        checkpoints = stack.enter_context(open_checkpoints(run.directory / "checkpoints", run.config))
+        with _peers_in_words():
+            return _train(task, mapped, state, constants, run, checkpoints, said)
+
+
+def _finished(task: Task, run: Run) -> dict[str, Any] | None:
+    """The result of the run, as JSON has it, if it is done already.
+
+    Raises:
+      ValueError: The directory holds a run of another task.
+    """
     if steps_of(run.directory / "checkpoints"):
         check_same(run.config, read_identity(run.directory), run.directory)
-    if (result := evaluations(run.directory, run.config).get(task.steps)) is not None:
-        return result
-    mapped, (template, _, constants) = check(task)
-    with contextlib.ExitStack() as stack:
-        first = jax.process_index() == 0
-        if first:
-            stack.enter_context(only_one_trains(run.directory))
-            write_whole(run.directory / FILE, as_json(run.config))
-        saved = read_newest(run.directory / "checkpoints", template, set_aside if first else lambda damaged: None)
-        state = initial_state(task) if saved is None else _ours(saved, run.config, run.directory)
-        checkpoints = stack.enter_context(open_checkpoints(run.directory / "checkpoints", run.config))
-        return _train(task, mapped, state, constants, run, checkpoints)
+    result = evaluations(run.directory, run.config).get(task.steps)
+    return None if result is None else dataclasses.asdict(result)
+
+
+def _begin(run: Run, stack: contextlib.ExitStack) -> None:
+    """Takes possession of the directory for as long as the stack is open, and stores what the run is of."""
+    stack.enter_context(only_one_trains(run.directory))
+    write_whole(run.directory / FILE, as_json(run.config))
+
+
+@contextlib.contextmanager
+def _peers_in_words() -> Iterator[None]:
+    """Makes an OSError of what a computation of several processes raises, which is hardly ever of its own making."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        raise ConnectionError(
+            f"process {jax.process_index()} of {jax.process_count()} cannot go on, most likely since another has "
+            f"ended, whose output says why; the same command on all of them continues from the last checkpoint: "
+            f"{str(error).partition(chr(10))[0]}"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -227,7 +264,13 @@ def as_classifier(task: Task, state: TrainState, config: dict[str, Any]) -> Clas
 
 
 def _train(
-    task: Task, mapped: Step, state: TrainState, constants: dict[str, Any], run: Run, checkpoints: Checkpoints
+    task: Task,
+    mapped: Step,
+    state: TrainState,
+    constants: dict[str, Any],
+    run: Run,
+    checkpoints: Checkpoints,
+    continues: str | None,
 ) -> Result:
     start, options, first = int(state.step), run.options, jax.process_index() == 0
     if first:
@@ -248,7 +291,7 @@ def _train(
     evaluation_steps = _steps(task, options.evaluate_every) if options.evaluate_every else task.steps
 
     def save(state: TrainState) -> None:
-        checkpoints.save(to_global(state), keep=best_steps(run.directory, run.config)[:1])
+        checkpoints.save(to_global(state), keep=decided_by_first(lambda: best_steps(run.directory, run.config))[:1])
 
     def stopped(step: int, number: int) -> Interrupted:
         saved = f"stopped after step {step} of {task.steps}, which is saved"
@@ -259,22 +302,29 @@ def _train(
         writer = MetricsWriter(run.directory, task.steps, start, task.batch_size, active=first)
         stack.callback(writer.close)
         stack.callback(batches.close)
-        stop_requested = stack.enter_context(_stop_requests())
-        if start:
-            writer.say(f"continues after step {start} of {task.steps}")
-            if start % evaluation_steps == 0 and start not in {task.steps, *evaluations(run.directory, run.config)}:
+        stop_now = stack.enter_context(stop_requests())
+        if continues:
+            writer.say(continues)
+            if 0 < options.profile <= start:
+                writer.say(f"step {options.profile} is done already, so there will be no trace of it")
+            done = decided_by_first(lambda: list(evaluations(run.directory, run.config)))
+            if start % evaluation_steps == 0 and start not in (task.steps, *done):
                 _evaluate(task, state, run, writer.say)  # the run was stopped before it was done
         awaited = writer.awaited(map(split_over_devices, batches))
         try:
             for step, batch in zip(range(start + 1, task.steps + 1), awaited, strict=False):  # batches never end
-                state, metrics = mapped(state, batch, constants)
+                if step == options.profile:
+                    jax.block_until_ready(state)
+                    with traced(run.directory / "profile", active=first):
+                        state, metrics = jax.block_until_ready(mapped(state, batch, constants))
+                else:
+                    state, metrics = mapped(state, batch, constants)
                 # The devices start on this step while the last one's end is awaited, but never run further ahead.
                 jax.block_until_ready(before)
                 before = metrics
                 writer.advance(step)
                 last, logs = step == task.steps, step % options.log_every == 0
-                # Hosts agree by communicating, which is too dear for every step.
-                stop = stop_requested() if jax.process_count() == 1 or logs else 0
+                stop = stop_now(step)
                 evaluates = step % evaluation_steps == 0 and not last
                 saves = step % checkpoint_steps == 0 or evaluates or last or stop
                 if logs or saves:
@@ -292,7 +342,7 @@ def _train(
                     _evaluate(task, state, run, writer.say)
         except OSError as error:
             # A signal to the whole group also ends processes that decode images, if it finds them starting.
-            stop = stop_requested() if jax.process_count() == 1 else 0
+            stop = stop_now(int(state.step)) if jax.process_count() == 1 else 0
             if not stop:
                 raise
             save(state)  # unless this step is saved already
@@ -322,9 +372,10 @@ def _steps(task: Task, epochs: float) -> int:
 def _evaluate(task: Task, state: TrainState, run: Run, say: Callable[[str], None]) -> Result:
     result = _measure(task, state, run)
     say(summary(result))
-    known = evaluations(run.directory, run.config).get(result.config["step"])
-    if jax.process_index() == 0 and result != known:  # which a run that was stopped may evaluate again
-        append_result(run.directory, result)
+    if jax.process_index() == 0:
+        known = evaluations(run.directory, run.config).get(result.config["step"])
+        if result != known:  # which a run that was stopped may evaluate again
+            append_result(run.directory, result)
     return result
 
 
@@ -348,36 +399,3 @@ def _forget_after(path: Path, step: int) -> None:
         for record in records:
             if record["step"] <= step:
                 append_line(path, record)
-
-
-@contextlib.contextmanager
-def _stop_requests() -> Iterator[Callable[[], int]]:
-    """While active, the first SIGINT or SIGTERM is only noted, so that the step in progress is finished and saved.
-
-    What is yielded gives the number of the signal, or 0. The second signal acts as usual. All hosts of a run must stop
-    after the same step, so they agree on the number.
-    """
-    requested = 0
-    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    usual = [signal.getsignal(s) for s in signals]
-
-    def restore() -> None:
-        for s, handler in zip(signals, usual, strict=True):
-            signal.signal(s, handler)
-
-    def request(number: int, _: object) -> None:
-        nonlocal requested
-        requested = number
-        restore()
-
-    def agreed() -> int:
-        if jax.process_count() == 1:
-            return requested
-        return int(np.max(multihost_utils.process_allgather(np.array(requested))))
-
-    for s in signals:
-        signal.signal(s, request)
-    try:
-        yield agreed
-    finally:
-        restore()

@@ -1,11 +1,13 @@
 """Where a run writes what happens: machine-readable lines, TensorBoard, and the terminal."""
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+import jax
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +22,22 @@ from cnn_evolution.jsonl import append_line
 
 T = TypeVar("T")
 console = Console(stderr=True, highlight=False)
+
+
+def peak_memory() -> dict[str, int]:
+    """The most bytes that were in use on the first local device, as `device_bytes`; nothing where it does not say."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    return {"device_bytes": stats["peak_bytes_in_use"]} if "peak_bytes_in_use" in stats else {}
+
+
+@contextlib.contextmanager
+def traced(directory: Path, *, active: bool) -> Iterator[None]:
+    """Writes a trace of what is computed meanwhile, for XProf (`*.xplane.pb`) and Perfetto (`perfetto_trace.json.gz`).
+
+    Where it is not active, it does nothing: processes of one host would write over one another's.
+    """
+    with jax.profiler.trace(str(directory), create_perfetto_trace=True) if active else contextlib.nullcontext():
+        yield
 
 
 class MetricsWriter:
@@ -82,7 +100,7 @@ class MetricsWriter:
         if self._writer is None:
             return
         rate, waiting = self.rate(step), self.waiting()
-        speed = {"images_per_second": round(rate, 1), "waiting_for_input": round(waiting, 3)}
+        speed = {"images_per_second": round(rate, 1), "waiting_for_input": round(waiting, 3), **peak_memory()}
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}  # as JSON has it
         append_line(self._path, {"step": step, **finite, **speed})
         for name, value in metrics.items():

@@ -46,7 +46,8 @@ class CrossEntropy:
         targets = smoothed(batch["target"], self.label_smoothing)
         loss = optax.softmax_cross_entropy(logits, targets).sum()
         for auxiliary in jax.tree.leaves(new.get("aux_logits", {})):
-            loss += self.aux_weight * optax.softmax_cross_entropy(auxiliary.astype(jnp.float32), targets).sum()
+            exact = auxiliary.astype(jnp.promote_types(auxiliary.dtype, jnp.float32))
+            loss += self.aux_weight * optax.softmax_cross_entropy(exact, targets).sum()
         wrong = present(batch["label"]) & (logits.argmax(-1) != batch["label"])
         return loss, ({name: new[name] for name in model_state}, {"top1_error": 100 * wrong.sum()})
 

@@ -145,6 +145,7 @@ class RunOptions:
         two are kept, and the best in top-1 error of those that were evaluated.
       evaluate_every: Epochs between two evaluations; 0 evaluates at the end only.
       max_corrupt: Images that may turn out unreadable before the run stops.
+      profile: A step of which a trace is written into the run's `profile/`; 0 for none.
       on_metrics: Called in every process with the step and its metrics, whenever a line of metrics is written.
     """
 
@@ -153,4 +154,5 @@ class RunOptions:
     checkpoint_every: float = 1.0
     evaluate_every: float = 0.0
     max_corrupt: int = 0
+    profile: int = 0
     on_metrics: Callable[[int, Mapping[str, float]], None] | None = None
