@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar, cast
 
 import jax
@@ -18,6 +18,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "batch"
+HEARTBEAT = 30  # seconds without a sign of life after which a process counts as dead
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 _ERRORS = {error.__name__: error for error in (ValueError, OSError, FileNotFoundError)}
@@ -39,6 +40,37 @@ def shared(function: F) -> F:
         return cached(*arguments, **options)
 
     return cast(F, call)
+
+
+def join(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    local_device_ids: Sequence[int] | None = None,
+) -> None:
+    """Makes this process one of a run's; nothing may have been computed before.
+
+    Args:
+      coordinator: "HOST:PORT" of process 0. None for what JAX finds in the environment, of SLURM, Open MPI before 5,
+        Cloud TPU, or Kubernetes with the package `kubernetes`; `num_processes` and `process_id` are then not looked at.
+      num_processes: Processes of the run.
+      process_id: The number of this one, from 0.
+      local_device_ids: GPUs of this process, by their numbers on the host. None for those in JAX_LOCAL_DEVICE_IDS, or
+        else for all, except that SLURM and Open MPI, where JAX finds them, give each process that of its local rank.
+
+    Raises:
+      ValueError: The environment names no cluster, or not all that is needed.
+    """
+    initialize = functools.partial(
+        jax.distributed.initialize, local_device_ids=local_device_ids, heartbeat_timeout_seconds=HEARTBEAT
+    )
+    if coordinator is not None:
+        initialize(coordinator, num_processes, process_id, cluster_detection_method="deactivate")
+        return
+    try:
+        initialize()
+    except ValueError as error:
+        raise ValueError(f"JAX finds no cluster in the environment ({error})") from error
 
 
 @shared

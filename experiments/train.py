@@ -28,7 +28,9 @@ yours: each of its variables that is a `Recipe` can be trained by its name, and 
 `--dry-run` checks everything, from the recipe's fields to the first images of both splits and the newest checkpoint,
 and prints steps, cost and memory; it writes nothing.
 
-On several hosts, start the same command on each with `--distributed`; see `experiments/launch/`.
+On several hosts or GPUs, start the same command in several processes, with `--distributed` where SLURM, Open MPI or a
+Cloud TPU tells each its number, and with `--coordinator`, `--num-processes` and `--process-id` elsewhere; see
+`experiments/launch/`.
 """
 
 import argparse
@@ -51,10 +53,11 @@ from cnn_evolution.training import RunOptions
 from cnn_evolution.training.plan import CHECKPOINTS, plan
 from experiments import command_line
 from experiments.compilation_cache import Compiling
+from experiments.launching import Launching, say
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Compiling):
+class Arguments(Compiling, Launching):
     """A training run.
 
     Attributes:
@@ -63,7 +66,6 @@ class Arguments(Compiling):
       run_dir: Where checkpoints and results go.
       data_dir: Where prepared data sets lie; None for the default place.
       dry_run: Check everything and print what the run would take, instead of training.
-      distributed: Take part in a run over several hosts, found through the cluster's environment (SLURM, Cloud TPU).
     """
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
@@ -71,7 +73,6 @@ class Arguments(Compiling):
     run_dir: Path
     data_dir: Path | None = None
     dry_run: bool = False
-    distributed: bool = False
 
 
 def main() -> None:
@@ -89,18 +90,17 @@ def main() -> None:
         description=command_line.described(__doc__),
     )
     arguments.keep_programs()
-    if arguments.distributed:
-        jax.distributed.initialize()
+    arguments.join()
     if arguments.recipe.model.pretrained is not None:
-        print(fine_tuned(arguments.recipe), file=sys.stderr)
+        say(fine_tuned(arguments.recipe), sys.stderr)
     name = next(word for word in rest if word in recipes)
     for remark in remarks(arguments.recipe, published[name], jax.device_count()):
-        print(remark, file=sys.stderr)
+        say(remark, sys.stderr)
     if arguments.dry_run:
-        print("\n".join(dry_run(arguments)))
+        say("\n".join(dry_run(arguments)))
         return
     result = train(arguments.recipe, arguments.run_dir, arguments.options, data_dir=arguments.data_dir)
-    print(f"{result.model}: {summary(result)}")
+    say(f"{result.model}: {summary(result)}")
 
 
 def dry_run(arguments: Arguments) -> list[str]:

@@ -1,9 +1,11 @@
 """One process of a run over several: python -m tests.training.one_host RUN_DIR PROCESS PROCESSES PORT [EVENT]
 
 EVENT is "WHAT PROCESS STEP": what happens to a process while the metrics of a step are written: "SIGKILL", "SIGTERM",
-"SIGINT" or "error". With JAX_ENABLE_X64 everything is float64.
+"SIGINT" or "error". With JAX_ENABLE_X64 everything is float64. Prints the five best classes of the validation images
+that the process read, by their ids, as JSON.
 """
 
+import json
 import os
 import signal
 import sys
@@ -16,7 +18,11 @@ import optax
 
 from cnn_evolution import create_model, parallel
 from cnn_evolution.data import FixedScaleCrop, open_source
+from cnn_evolution.evaluation.errors import evaluate_errors
+from cnn_evolution.evaluation.predictions import Answer, collecting
 from cnn_evolution.training import RunOptions, Task, fit
+from cnn_evolution.training.fit import as_classifier, load
+from cnn_evolution.training.identity import identity
 from experiments import command_line
 
 SIZE = 40
@@ -60,7 +66,12 @@ def main() -> None:
                 raise ValueError("an error of one process")
             os.kill(os.getpid(), getattr(signal, what))
 
-    fit(task(), Path(directory), RunOptions(log_every=1, checkpoint_every=4 * 16 / 800, on_metrics=look_on))
+    one, run_dir = task(), Path(directory)
+    fit(one, run_dir, RunOptions(log_every=1, checkpoint_every=4 * 16 / len(one.train), on_metrics=look_on))
+    answers: dict[str, Answer] = {}
+    classifier = as_classifier(one, load(one, run_dir, identity(one)), {})
+    evaluate_errors([classifier], one.evaluation, batch_size=one.batch_size, answered=collecting(answers))
+    print(json.dumps({image: answer.top5 for image, answer in answers.items()}))
 
 
 if __name__ == "__main__":

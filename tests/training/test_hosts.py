@@ -1,66 +1,117 @@
-"""Several hosts, as real processes that talk to one another."""
+"""Several devices, processes and hosts: one outcome, and one end; real processes that are really killed."""
 
 import json
+import os
+import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
+import pytest
 
+from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
-from cnn_evolution.recipes import DataConfig, ModelConfig, Recipe, ScheduleConfig, Sgd, train
-from cnn_evolution.recipes.config import to_dict
-from cnn_evolution.training import RunOptions
+from cnn_evolution.training.checkpoint import steps_of
+from tests.tiers import exhaustive
 
-# Without dropout, whose masks are drawn per device; in batches of 16, 12 steps with a checkpoint after every 5.
-RECIPE = Recipe(
-    model=ModelConfig(name="alexnet", width=0.0625, dropout=0.0, initialisation="he"),
-    data=DataConfig(dataset="mini_ilsvrc/tiny", size=40, evaluation_resize=44),
-    optimizer=Sgd(learning_rate=0.01),
-    schedule=ScheduleConfig(name="constant"),
-    epochs=0.24,
-    batch_size=16,
-)
-OPTIONS = RunOptions(log_every=1, checkpoint_every=0.1)
-
-HOST = """
-import json, sys
-from pathlib import Path
-import jax
-from cnn_evolution.recipes import train
-from cnn_evolution.recipes.config import from_dict
-from cnn_evolution.training import RunOptions
-if __name__ == "__main__":
-    jax.distributed.initialize(f"127.0.0.1:{sys.argv[4]}", 2, int(sys.argv[3]))
-    train(from_dict(json.loads(sys.argv[1])), Path(sys.argv[2]), RunOptions(log_every=1, checkpoint_every=0.1))
-"""
+STEPS, INTERVAL = 10, 4  # of the task, and between its checkpoints
 
 
-def run_on_two_hosts(recipe, run_dir):
+def start(run_dir, *, devices=2, processes=2, float64=False, event=()):
+    """The processes of a run (`one_host.py`), each with so many devices."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", HOST, json.dumps(to_dict(recipe)), str(run_dir)]
-    hosts = [
-        subprocess.Popen([*command, str(host), str(port)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for host in range(2)
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_ENABLE_X64": str(int(float64))}
+    command = [sys.executable, "-m", "tests.training.one_host", str(run_dir)]
+    return [
+        subprocess.Popen(
+            [*command, str(process), str(processes), str(port), *event],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for process in range(processes)
     ]
-    for host in hosts:
-        _, errors = host.communicate(timeout=120)
-        assert host.returncode == 0, errors
 
 
-def test_two_hosts_train_evaluate_and_resume_as_one_does(tmp_path):
-    result = train(RECIPE, tmp_path / "one", OPTIONS)
-    run_on_two_hosts(RECIPE, tmp_path / "two")
-    (tmp_path / "two" / "results.jsonl").rename(tmp_path / "two" / "first.jsonl")
-    run_on_two_hosts(RECIPE, tmp_path / "two")  # restores the last checkpoint and evaluates it again
+def ended(hosts, timeout=240):
+    """Each process's exit code, answers and messages."""
+    found = [(*host.communicate(timeout=timeout), host.returncode) for host in hosts]
+    return [(code, out, errors) for out, errors, code in found]
 
-    one, two = (read_lines(tmp_path / name / "metrics.jsonl") for name in ("one", "two"))
-    assert [record["step"] for record in two] == list(range(1, 13))
-    for name in ("loss", "gradient_norm"):
-        np.testing.assert_allclose([r[name] for r in two], [r[name] for r in one], rtol=1e-4)
-    for name in ("first.jsonl", "results.jsonl"):
-        (record,) = read_lines(tmp_path / "two" / name)
-        assert record["images"] == result.images == 200
-        assert abs(record["top1_error"] - result.top1_error) <= 1.0  # two of 200 images may lie on a border
+
+def run(run_dir, **how):
+    """The losses of a run, its result, and the answers of all its processes, once it is done."""
+    found = ended(start(run_dir, **how))
+    assert not any(code for code, *_ in found), found
+    answers = {image: best for _, out, _ in found for image, best in json.loads(out.splitlines()[-1]).items()}
+    (result,) = read_results(run_dir)
+    return losses(run_dir), result, answers
+
+
+def losses(run_dir):
+    lines = read_lines(run_dir / "metrics.jsonl")
+    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
+    return [line["loss"] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("float64", "tolerance"), [(True, 1e-9), pytest.param(False, 1e-4, marks=exhaustive)], ids=["float64", "float32"]
+)
+def test_the_outcome_is_that_of_one_device_and_a_killed_process_changes_nothing(tmp_path, float64, tolerance):
+    """On 8 devices of one process, and on 2 each of 2 processes, one of which is killed after step 6."""
+    one, result, answers = run(tmp_path / "one", devices=1, processes=1, float64=float64)
+    assert len(one) == STEPS and result.images == len(answers) == 200
+
+    (host, killed) = start(tmp_path / "two", float64=float64, event=["SIGKILL 1 6"])
+    assert killed.wait(timeout=240) == -signal.SIGKILL
+    began = time.monotonic()
+    ((code, _, errors),) = ended([host], timeout=60)
+    assert time.monotonic() - began < 60 and code and "another has ended" in errors
+    assert steps_of(tmp_path / "two" / "checkpoints") == [INTERVAL]
+
+    for name, how in {"eight": {"devices": 8, "processes": 1}, "two": {}}.items():
+        those, other, theirs = run(tmp_path / name, float64=float64, **how)
+        np.testing.assert_allclose(those, one, rtol=tolerance)
+        assert (other.top1_error, other.top5_error, other.images) == (result.top1_error, result.top5_error, 200)
+        assert theirs == answers
+
+
+@exhaustive
+def test_a_run_goes_on_with_another_number_of_devices_and_says_what_that_changes(tmp_path):
+    one, _, answers = run(tmp_path / "one", devices=1, processes=1, float64=True)
+    (killed,) = start(tmp_path / "two", devices=8, processes=1, float64=True, event=["SIGKILL 0 6"])
+    assert killed.wait(timeout=240) == -signal.SIGKILL
+    hosts = ended(start(tmp_path / "two", float64=True))
+    assert "after step 4 of 10 on 4 device(s) instead of 8; the outcome is the same to rounding" in hosts[0][2]
+    np.testing.assert_allclose(losses(tmp_path / "two"), one, rtol=1e-9)
+    assert {i: best for _, out, _ in hosts for i, best in json.loads(out.splitlines()[-1]).items()} == answers
+
+
+@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("process", [0, 1])
+@exhaustive
+def test_a_signal_to_one_process_stops_all_after_the_same_step(tmp_path, signal_name, process):
+    found = ended(start(tmp_path, event=[f"{signal_name} {process} 4"]))
+    steps = [re.search(r"interrupted: stopped after step (\d+) of 10, which is saved", errors) for *_, errors in found]
+    codes = [128 + signal.SIGTERM] * 2
+    codes[process] = 128 + getattr(signal, signal_name)
+    assert [code for code, *_ in found] == codes
+    assert steps[0][1] == steps[1][1] == str(steps_of(tmp_path / "checkpoints")[0])
+    assert len(run(tmp_path)[0]) == STEPS
+
+
+@pytest.mark.parametrize("process", [0, 1])
+@exhaustive
+def test_an_error_of_one_process_ends_the_others(tmp_path, process):
+    found = ended(start(tmp_path, event=[f"error {process} 6"]), timeout=60)
+    assert found[process][0] == 2 and "error: an error of one process" in found[process][2]
+    assert found[1 - process][0] not in (0, None)
+    assert "another has ended" in found[1 - process][2] or "another task died" in found[1 - process][2]
+    assert len(run(tmp_path)[0]) == STEPS
