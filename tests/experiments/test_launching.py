@@ -35,9 +35,9 @@ def test_flags_that_contradict_or_miss_something_are_refused(flags, message, mon
         Launching(**flags).join()
 
 
-def no_cluster(*arguments, **options):
+def no_cluster(coordinator, *others, **options):
     """As JAX's, which is told of no coordinator and finds none."""
-    assert not arguments
+    assert coordinator is None
     raise ValueError("coordinator_address should be defined.")
 
 
