@@ -52,7 +52,7 @@ def join(
 
     Args:
       coordinator: "HOST:PORT" of process 0. None for what JAX finds in the environment, of SLURM, Open MPI before 5,
-        Cloud TPU, or Kubernetes with the package `kubernetes`; `num_processes` and `process_id` are then not looked at.
+        Cloud TPU, or Kubernetes with the package `kubernetes`; it then finds the following too, where they are None.
       num_processes: Processes of the run.
       process_id: The number of this one, from 0.
       local_device_ids: GPUs of this process, by their numbers on the host. None for those in JAX_LOCAL_DEVICE_IDS, or
@@ -61,15 +61,18 @@ def join(
     Raises:
       ValueError: The environment names no cluster, or not all that is needed.
     """
-    initialize = functools.partial(
-        jax.distributed.initialize, local_device_ids=local_device_ids, heartbeat_timeout_seconds=HEARTBEAT
-    )
-    if coordinator is not None:
-        initialize(coordinator, num_processes, process_id, cluster_detection_method="deactivate")
-        return
     try:
-        initialize()
+        jax.distributed.initialize(
+            coordinator,
+            num_processes,
+            process_id,
+            local_device_ids,
+            cluster_detection_method=None if coordinator is None else "deactivate",
+            heartbeat_timeout_seconds=HEARTBEAT,
+        )
     except ValueError as error:
+        if coordinator is not None:
+            raise
         raise ValueError(f"JAX finds no cluster in the environment ({error})") from error
 
 

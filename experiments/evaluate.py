@@ -8,12 +8,16 @@
 Every image of the split counts once. The result is appended to `results.jsonl` in the first run's directory. Published
 weights are evaluated by `experiments.evaluate_pretrained`; two files of predictions are compared by
 `experiments.compare`.
+
+In several processes it is started as `experiments.train` is; each reads its share of the images, so none has all
+predictions.
 """
 
 import dataclasses
 from pathlib import Path
 from typing import Literal
 
+import jax
 import tyro
 
 from cnn_evolution.evaluation.errors import Answered
@@ -23,10 +27,11 @@ from cnn_evolution.recipes import evaluate_runs
 from experiments import command_line
 from experiments.evaluating import Storing
 from experiments.importing import Importing
+from experiments.launching import Launching, say
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arguments(Importing, Storing):
+class Arguments(Importing, Launching, Storing):
     """An evaluation.
 
     Attributes:
@@ -43,10 +48,13 @@ class Arguments(Importing, Storing):
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.evaluate", description=command_line.described(__doc__))
     arguments.keep_programs()
+    arguments.join()
+    if arguments.predictions is not None and jax.process_count() > 1:
+        raise ValueError(f"--predictions needs all images in one process, and there are {jax.process_count()}")
     result = arguments.stored(lambda answered: evaluated(arguments, answered))
-    print(f"{result.model}: {summary(result)}")
+    say(f"{result.model}: {summary(result)}")
     low, high = error_interval(result.top1_error, result.images)
-    print(f"other images of the kind: top-1 error {low:.2f} to {high:.2f}% ({LEVEL:.0%} interval)")
+    say(f"other images of the kind: top-1 error {low:.2f} to {high:.2f}% ({LEVEL:.0%} interval)")
 
 
 def evaluated(arguments: Arguments, answered: Answered | None) -> Result:
@@ -59,7 +67,8 @@ def evaluated(arguments: Arguments, answered: Answered | None) -> Result:
         answered=answered,
         **arguments.reading(),
     )
-    append_result(arguments.runs[0], result)
+    if jax.process_index() == 0:
+        append_result(arguments.runs[0], result)
     return result
 
 

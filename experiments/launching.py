@@ -38,6 +38,11 @@ class Launching:
     num_processes: int | None = None
     process_id: int | None = None
 
+    @property
+    def of_several(self) -> bool:
+        """Whether the run is one of several processes."""
+        return self.distributed or self.coordinator is not None
+
     def join(self) -> None:
         """Finds the other processes, if there are any; the first says how many, and on what.
 

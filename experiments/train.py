@@ -90,6 +90,8 @@ def main() -> None:
         description=command_line.described(__doc__),
     )
     arguments.keep_programs()
+    if arguments.dry_run and arguments.of_several:
+        raise ValueError("--dry-run checks what one process would do; leave out --distributed or --coordinator")
     arguments.join()
     if arguments.recipe.model.pretrained is not None:
         say(fine_tuned(arguments.recipe), sys.stderr)
