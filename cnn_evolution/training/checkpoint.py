@@ -188,7 +188,14 @@ def _read(directory: Path, step: int, template: Any) -> Saved | None:
     """
     if (directory / str(step) / "state").exists() and not (directory / str(step) / "run").exists():
         raise ValueError(f"the checkpoint of step {step} in {directory} is of an older version, without its run")
-    options = ocp.CheckpointManagerOptions(read_only=True, create=False, save_interval_steps=0)
+    alone = ocp.options.MultiprocessingOptions(  # or orbax would wait for a process that cannot read
+        primary_host=jax.process_index(),
+        active_processes={jax.process_index()},
+        barrier_sync_key_prefix=f"process{jax.process_index()}",
+    )
+    options = ocp.CheckpointManagerOptions(
+        read_only=True, create=False, save_interval_steps=0, multiprocessing_options=alone
+    )
     manager = ocp.CheckpointManager(directory.absolute(), options=options, item_names=_ITEMS)
     try:
         arguments = ocp.args.Composite(state=ocp.args.StandardRestore(template), run=ocp.args.JsonRestore())

@@ -1,15 +1,18 @@
 """One process of a run over several: python -m tests.training.one_host RUN_DIR PROCESS PROCESSES PORT [EVENT]
 
 EVENT is "WHAT PROCESS STEP": what happens to a process while the metrics of a step are written: "SIGKILL", "SIGTERM",
-"SIGINT" or "error". With JAX_ENABLE_X64 everything is float64. Prints the five best classes of the validation images
-that the process read, by their ids, as JSON.
+"SIGINT" or "error"; or "unreadable", where the checkpoint of a step cannot be read by that process. With
+JAX_ENABLE_X64 everything is float64. Prints the five best classes of the validation images that the process read, by
+their ids, as JSON.
 """
 
+import functools
 import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -20,7 +23,7 @@ from cnn_evolution import create_model, parallel
 from cnn_evolution.data import FixedScaleCrop, open_source
 from cnn_evolution.evaluation.errors import evaluate_errors
 from cnn_evolution.evaluation.predictions import Answer, collecting
-from cnn_evolution.training import RunOptions, Task, fit
+from cnn_evolution.training import RunOptions, Task, checkpoint, fit
 from cnn_evolution.training.fit import as_classifier, load
 from cnn_evolution.training.identity import identity
 from experiments import command_line
@@ -51,6 +54,12 @@ def task() -> Task:
     )
 
 
+def failing(read: Callable[..., object], step: int, directory: Path, asked: int, template: object) -> object:
+    if asked == step:
+        raise OSError("a stale file handle")
+    return read(directory, asked, template)
+
+
 def main() -> None:
     directory, process, processes, port, *event = sys.argv[1:]
     if processes != "1":
@@ -66,6 +75,8 @@ def main() -> None:
                 raise ValueError("an error of one process")
             os.kill(os.getpid(), getattr(signal, what))
 
+    if event and event[0].startswith(f"unreadable {process}"):
+        checkpoint._read = functools.partial(failing, checkpoint._read, int(event[0].split()[2]))
     one, run_dir = task(), Path(directory)
     fit(one, run_dir, RunOptions(log_every=1, checkpoint_every=4 * 16 / len(one.train), on_metrics=look_on))
     answers: dict[str, Answer] = {}

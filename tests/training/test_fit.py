@@ -395,3 +395,12 @@ def test_a_run_that_diverges_ends_within_a_logging_interval_and_keeps_its_last_g
     assert not (tmp_path / "results.jsonl").exists()
     text = (tmp_path / "metrics.jsonl").read_text()
     assert "NaN" not in text and (log_every > 1 or read_lines(tmp_path / "metrics.jsonl")[-1]["loss"] is None)
+
+
+def test_one_step_is_traced_for_profilers(tmp_path):
+    fit(own_task(steps=2), tmp_path / "run", RunOptions(profile=2))
+    names = {path.name.partition(".")[2] for path in (tmp_path / "run" / "profile").rglob("*") if path.is_file()}
+    assert {"xplane.pb", "json.gz"} <= names | {name.partition(".")[2] for name in names}
+    with pytest.raises(ValueError, match="profile is 3, expected one of the run's steps, 1 to 2"):
+        fit(own_task(steps=2), tmp_path / "other", RunOptions(profile=3))
+    assert not (tmp_path / "other").exists()

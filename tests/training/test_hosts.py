@@ -15,6 +15,7 @@ import pytest
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.training.checkpoint import steps_of
+from cnn_evolution.training.fit import only_one_trains
 from tests.tiers import exhaustive
 
 STEPS, INTERVAL = 10, 4  # of the task, and between its checkpoints
@@ -114,4 +115,19 @@ def test_an_error_of_one_process_ends_the_others(tmp_path, process):
     assert found[process][0] == 2 and "error: an error of one process" in found[process][2]
     assert found[1 - process][0] not in (0, None)
     assert "another has ended" in found[1 - process][2] or "another task died" in found[1 - process][2]
+    assert len(run(tmp_path)[0]) == STEPS
+
+
+@exhaustive
+def test_what_one_process_finds_wrong_with_a_directory_all_report(tmp_path):
+    """A checkpoint that one cannot read, whatever the others can, and a directory in which another run trains."""
+    ended(start(tmp_path, event=["SIGTERM 0 4"]))
+    (newest, *_) = steps_of(tmp_path / "checkpoints")
+    found = ended(start(tmp_path, event=[f"unreadable 1 {newest}"]), timeout=60)
+    assert [code for code, *_ in found] == [2, 2]
+    assert f"another process cannot read the checkpoint of step {newest}" in found[0][2]
+    assert "error: a stale file handle" in found[1][2]
+    with only_one_trains(tmp_path):
+        found = ended(start(tmp_path), timeout=60)
+    assert [code for code, *_ in found] == [2, 2] and all("another process trains in" in errors for *_, errors in found)
     assert len(run(tmp_path)[0]) == STEPS
