@@ -5,8 +5,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NoReturn
+
+from cnn_evolution.addresses import local_path
 
 
 def described(text: str | None) -> str:
@@ -35,6 +38,7 @@ def run(command: Callable[[], None]) -> NoReturn:
         sys.unraisablehook = lambda arguments: logging.debug("in a callback: %s", arguments.exc_value)
     code = 0
     try:
+        check_addresses(sys.argv)
         command()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output, `head` say, has seen enough
@@ -51,3 +55,16 @@ def run(command: Callable[[], None]) -> NoReturn:
         print(f"interrupted: {error}" if str(error) else "interrupted", file=sys.stderr)
         code = 128 + getattr(error, "number", signal.SIGINT)
     sys.exit(code)
+
+
+def check_addresses(words: Sequence[str]) -> None:
+    """Refuses addresses of object storage (gs://...), of which only data sets are read.
+
+    Raises:
+      ValueError: There is one.
+    """
+    for before, word in pairwise(words):
+        option, equals, value = word.partition("=")
+        option, value = (option, value) if equals and word.startswith("--") else (before, word)
+        if option.replace("_", "-") not in ("--data-dir", "--data.dataset", "--dataset"):
+            local_path(value, option if option.startswith("--") else "path")
