@@ -11,6 +11,7 @@ from cnn_evolution.recipes.scaling import SMALL_SHARE
 from cnn_evolution.training.fit import state_template
 from cnn_evolution.training.plan import tree_bytes
 from cnn_evolution.training.state import TrainState
+from experiments.benchmark import PEAK_FLOPS
 from experiments.contenders import Case
 from experiments.gpu_check.program import task_of
 from experiments.tables import Table
@@ -31,11 +32,13 @@ class Costs:
       images_per_second: Of one accelerator in training, by network; `BASE` among them.
       input_rate: Images/s that a core reads, decodes and crops.
       checkpoint_rate: Bytes/s at which a checkpoint is written.
+      machine: Where the last two were measured.
     """
 
     images_per_second: Mapping[str, float]
     input_rate: float
     checkpoint_rate: float
+    machine: str
 
     def rate(self, name: str) -> float:
         """Images/s of one accelerator: measured, or assumed from `BASE`.
@@ -65,12 +68,12 @@ def known(costs: Costs) -> Table:
         {
             "what": "a core reads, decodes and crops",
             "value": f"{costs.input_rate:,.0f} images/s",
-            "from": "measured: `experiments.scaling --measure`, an AMD EPYC",
+            "from": f"measured: `experiments.scaling --measure`, {costs.machine}",
         },
         {
             "what": "checkpoints are written with",
             "value": f"{costs.checkpoint_rate / 1e6:,.0f} MB/s",
-            "from": "measured: the same, on its local disk",
+            "from": "measured: the same, on its own disk",
         },
         {
             "what": "a training image, at most (archive by images)",
@@ -81,11 +84,13 @@ def known(costs: Costs) -> Table:
     rows += [
         {"what": fact.what, "value": f"{fact.value:,} {fact.unit}", "from": fact.source} for fact in facts().values()
     ]
+    use = 2 * 3 * ce.model_info(BASE).macs * costs.images_per_second[BASE] / PEAK_FLOPS["H200"]
     note = f"""\
 Assumed: a network takes as much longer for an image than {BASE} as it has more multiply-accumulates or stores more
-activations (`ce.cost`), whichever is worse. {BASE} reaches a sixth of the H200's peak, so this is rather too slow for
-networks of few large convolutions (VGG), and too fast for those of many small or depthwise ones (DenseNet, MobileNet,
-ShuffleNet), whose needs and share of communication are thus upper bounds. `--speed` takes measurements instead."""
+activations (`ce.cost`), whichever is worse. {BASE} uses {percent(use)} of the H200's peak, so this is rather too slow
+for networks of few large convolutions (VGG), and too fast for those of many small or depthwise ones (DenseNet,
+MobileNet, ShuffleNet), whose needs and share of communication are thus upper bounds. `--speed` takes measurements
+instead."""
     return Table("known", "What is known", rows, note)
 
 

@@ -8,6 +8,7 @@ import fsspec
 import pytest
 
 from cnn_evolution.data import open_source
+from tests.tiers import exhaustive
 
 PLACE = "memory://bucket/data"
 
@@ -114,6 +115,32 @@ def test_no_room_is_said_before_anything_is_copied(storage, monkeypatch, copied)
 def test_what_cannot_be_read_is_refused_with_what_to_do(storage, name, data_dir, error, message):
     with pytest.raises(error, match=message):
         open_source(name, "train", data_dir=data_dir)
+
+
+@exhaustive
+def test_a_data_set_in_s3_is_the_same_as_on_a_disk(imagenet_dir, monkeypatch, tmp_path):
+    """With s3fs, against moto's server."""
+    pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for variable, value in {
+        "CNN_EVOLUTION_DATA": str(tmp_path),
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    try:
+        files = fsspec.filesystem("s3")
+        files.mkdir("bucket")
+        files.put(f"{imagenet_dir}/imagenet2012", "s3://bucket/data/imagenet2012", recursive=True)
+        source = open_source("imagenet2012", "train", data_dir="s3://bucket/data")
+        local = open_source("imagenet2012", "train", data_dir=imagenet_dir)
+        assert [source.records[i] for i in range(len(source))] == [local.records[i] for i in range(len(local))]
+    finally:
+        server.stop()
 
 
 def test_a_missing_shard_is_named(storage):
