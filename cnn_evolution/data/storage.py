@@ -74,8 +74,9 @@ class Stored:
     def _copy(self, found: Mapping[str, Mapping[str, Any]]) -> None:
         self.local.mkdir(parents=True, exist_ok=True)
         with FileLock(self.local / "copying.lock"), self._opened() as (files, root):  # processes take turns
-            for cut in self.local.rglob("*.tmp"):
-                cut.unlink()
+            for directory in {(self.local / name).parent for name in found}:
+                for cut in directory.glob("*.tmp"):  # left by a process that was killed
+                    cut.unlink()
             marks = {name: (info["size"], _time(files.modified(f"{root}/{name}"))) for name, info in found.items()}
             lacking = [name for name in found if _marks(self.local / name) != marks[name]]
             size, free = sum(marks[name][0] for name in lacking), shutil.disk_usage(self.local).free

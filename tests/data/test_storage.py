@@ -89,7 +89,10 @@ def test_an_interrupted_copy_leaves_no_file_and_the_next_goes_on(storage, monkey
         open_source("imagenet2012", "validation", data_dir=PLACE)
     assert not shards("validation")
     monkeypatch.setattr(storage, "get_file", get_file)
+    copies = Path(os.environ["CNN_EVOLUTION_DATA"]) / "copies"
+    (killed := next(copies.rglob("features.json")).with_name("shard.1.tmp")).write_bytes(b"half")
     assert len(open_source("imagenet2012", "validation", data_dir=PLACE)) == 10
+    assert not killed.exists()
 
 
 def test_no_room_is_said_before_anything_is_copied(storage, monkeypatch, copied):
