@@ -27,6 +27,7 @@ setup(
         "array_record>=0.8.6",
         "etils>=1.13",
         "grain>=0.2.18,<0.3",
+        "fsspec>=2025.3",
         "filelock>=3.16",  # JAX needs it to limit the size of its compilation cache
         "safetensors>=0.8,<1",
         "simplejpeg>=1.9,<2",
@@ -44,6 +45,7 @@ setup(
         "weights": WEIGHTS,
         # TFDS builds its imagenet2012 with TensorFlow's file functions; reading what was built needs none of it.
         "prepare": ["tensorflow-cpu>=2.20", "importlib_resources"],
+        "storage": ["gcsfs", "s3fs"],  # data sets in object storage
         "gpu": ["jax[cuda13]"],
         "tpu": ["jax[tpu]"],
     },

@@ -6,6 +6,7 @@ from typing import Any
 from jax import Array
 
 from cnn_evolution import pretrained
+from cnn_evolution.addresses import local_path
 from cnn_evolution.needed import needed_for
 from cnn_evolution.pretrained import Pretrained
 
@@ -51,7 +52,7 @@ def load(
         "key": key,
         "cache_dir": cache_dir,
     }
-    where = None if path is None else Path(path).expanduser()
+    where = None if path is None else local_path(path, "file or run").expanduser()
     if where is not None and where.is_dir():
         given = [word for word, value in arguments.items() if value is not None] + list(options)
         return _of_run(where, name, given)

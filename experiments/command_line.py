@@ -6,9 +6,11 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NoReturn
 
+from cnn_evolution.addresses import local_path
 from cnn_evolution.parallel import leave
 
 
@@ -39,6 +41,7 @@ def run(command: Callable[[], None]) -> NoReturn:
         sys.unraisablehook = lambda arguments: logging.debug("in a callback: %s", arguments.exc_value)
     code, alone = 0, False
     try:
+        check_addresses(sys.argv)
         command()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output, `head` say, has seen enough
@@ -58,3 +61,16 @@ def run(command: Callable[[], None]) -> NoReturn:
             traceback.print_exc()
             code = 1
     leave(code, alone=alone)
+
+
+def check_addresses(words: Sequence[str]) -> None:
+    """Refuses addresses of object storage (gs://...), of which only data sets are read.
+
+    Raises:
+      ValueError: There is one.
+    """
+    for before, word in pairwise(words):
+        option, equals, value = word.partition("=")
+        option, value = (option, value) if equals and word.startswith("--") else (before, word)
+        if option.replace("_", "-") not in ("--data-dir", "--data.dataset", "--dataset"):
+            local_path(value, option if option.startswith("--") else "path")

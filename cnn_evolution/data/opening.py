@@ -1,7 +1,8 @@
 """Data sets by name: mini_ilsvrc, any classification set that TFDS prepared, a folder of images.
 
 A TFDS data set is read without its builder's code, without TensorFlow and without the network: from the ArrayRecord
-files under `data_dir/name/[config/]version`. Only `mini_ilsvrc` is made on first use.
+files under `data_dir/name/[config/]version`. Only `mini_ilsvrc` is made on first use. From object storage the files are
+copied first.
 """
 
 import difflib
@@ -13,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from cnn_evolution.addresses import address_of, copying
 from cnn_evolution.data.sources import ImageSource, first_few
+from cnn_evolution.data.storage import Stored
 from cnn_evolution.files import cache_dir
 from cnn_evolution.needed import needed_for
 
@@ -34,14 +37,20 @@ def open_source(name: str, split: str, *, data_dir: Path | str | None = None, la
             config where it has several (`imagenet2012`, `imagenette/full-size-v2`), `imagefolder` for
             data_dir/split/class/*.jpg, or the path of a directory that TFDS prepared.
         split: `train`, `validation`, ...; of a TFDS data set also a part or a sum of splits, as in `train[:90%]`.
-        data_dir: Where data sets lie; by default $CNN_EVOLUTION_DATA or ~/.cache/cnn_evolution.
+        data_dir: Where data sets lie; by default $CNN_EVOLUTION_DATA or ~/.cache/cnn_evolution. Of an address in object
+            storage (gs://bucket/x, s3://bucket/x), the split's files are copied under that default place.
         label: The feature that is the label; `shape` or `texture` of mini_ilsvrc's `cue_conflict`.
 
     Raises:
         ValueError: no such data set, split or label, or one without images or labels; the message names the choices.
         FileNotFoundError: the data set is not prepared under `data_dir`; the message says how to prepare it.
-        OSError: mini_ilsvrc cannot be written to `data_dir`.
+        OSError: mini_ilsvrc cannot be written to `data_dir`; or storage cannot be read or has no room for its copy.
+        ModuleNotFoundError: the package for such an address is not installed.
     """
+    if (address := address_of(name)) is not None:
+        raise ValueError(f"the data set {address} is an address; name the data set, and give the address as data_dir")
+    if data_dir is not None and (address := address_of(data_dir)) is not None:
+        return _open_stored(address, name, split, label)
     root = Path(data_dir).expanduser() if data_dir is not None else default_data_dir()
     if name == "imagefolder":
         return _open_folder(root, split)
@@ -56,6 +65,17 @@ def open_source(name: str, split: str, *, data_dir: Path | str | None = None, la
             f"and class, use the data set 'imagefolder' with data_dir={name!r}."
         )
     return _open_tfds(name, _prepared_directory(name, root), split, label)
+
+
+def _open_stored(address: str, name: str, split: str, label: str) -> ImageSource:
+    if name == "imagefolder":
+        raise ValueError(
+            f"data_dir {address}: the files of an image folder are not read from storage. Copy them to a disk of this "
+            f"machine, {copying(address, 'DIRECTORY')}, and give that directory as data_dir."
+        )
+    stored = Stored(address, default_data_dir() / "copies" / address.replace("://", "/"))
+    stored.copy_descriptions(name.partition("/")[0])
+    return _open_tfds(name, _prepared_directory(name, stored.local), split, label, stored)
 
 
 def _mini_ilsvrc(name: str, root: Path) -> Path:
@@ -142,7 +162,7 @@ class _TfdsRecords:
         return features["image"].bytes_list.value[0], features[self._label].int64_list.value[0]
 
 
-def _open_tfds(name: str, directory: Path, split: str, label: str) -> ImageSource:
+def _open_tfds(name: str, directory: Path, split: str, label: str, stored: Stored | None = None) -> ImageSource:
     with needed_for("prepared data sets"):
         import tensorflow_datasets as tfds
 
@@ -159,12 +179,15 @@ def _open_tfds(name: str, directory: Path, split: str, label: str) -> ImageSourc
     for part in split.split("+"):
         if part.partition("[")[0].strip() not in builder.info.splits:
             raise ValueError(f"unknown split {split!r} of {name!r}; valid are {', '.join(builder.info.splits)}")
+    where = directory if stored is None else f"{stored.address}/{directory.relative_to(stored.local)}"
     if not any(file_format.value == "array_record" for file_format in builder.info.available_file_formats()):
         raise ValueError(
-            f"{directory} holds {builder.info.file_format.value} files, expected array_record. Convert it once: "
+            f"{where} holds {builder.info.file_format.value} files, expected array_record. Convert it once: "
             "pip install 'cnn_evolution[prepare]', then "
-            f"tfds convert_format --dataset_version_dir={directory} --out_file_format=array_record"
+            f"tfds convert_format --dataset_version_dir={where} --out_file_format=array_record"
         )
+    if stored is not None:
+        stored.copy(directory, sorted(builder.info.splits[split].filenames))
     # The files stay encoded: the reader decodes them, and only the part that it needs.
     raw = tfds.decode.DeserializeMethod.RAW_BYTES
     data_source = builder.as_data_source(split, deserialize_method=raw, file_format="array_record")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import orbax.checkpoint as ocp
 
+from cnn_evolution.addresses import local_path
 from cnn_evolution.parallel import decided_by_first, highest
 from cnn_evolution.training.state import TrainState
 
@@ -118,8 +119,12 @@ def open_checkpoints(directory: Path, run: Mapping[str, Any], newest: int = 2) -
 
 
 def steps_of(directory: Path) -> list[int]:
-    """The steps of the whole checkpoints, newest first."""
-    return sorted((int(path.name) for path in directory.glob("*") if path.name.isdigit()), reverse=True)
+    """The steps of the whole checkpoints, newest first.
+
+    Raises:
+      ValueError: It is an address of object storage, where no run can be.
+    """
+    return sorted((int(path.name) for path in local_path(directory).glob("*") if path.name.isdigit()), reverse=True)
 
 
 def read_newest(

@@ -1,5 +1,6 @@
 """What of a training depends on the number of devices, so that a run that goes on with another number says so."""
 
+import re
 from typing import Any
 
 import jax
@@ -8,6 +9,8 @@ from cnn_evolution.parallel import AXIS
 from cnn_evolution.training.state import TrainState
 from cnn_evolution.training.step import Step
 from cnn_evolution.training.task import Task
+
+_DRAWS = re.compile(r"\b(random_bits|random_gamma|rng_\w+)\b")  # JAX's primitives
 
 
 def changed_by_devices(task: Task, step: Step, arguments: tuple[TrainState, Any, dict[str, Any]]) -> list[str]:
@@ -22,7 +25,7 @@ def changed_by_devices(task: Task, step: Step, arguments: tuple[TrainState, Any,
     synchronised = task.batch_statistics == "synchronised" or getattr(task.model, "axis_name", None) == AXIS
     if not synchronised and jax.tree.leaves(arguments[0].model_state):
         changed.append("statistics over each device's share of a batch")
-    if "random_bits" in str(jax.make_jaxpr(step)(*arguments)):
+    if _DRAWS.search(str(jax.make_jaxpr(step)(*arguments))):
         changed.append("random numbers that each device draws (dropout, augmentation of batches)")
     return changed
 
@@ -39,7 +42,5 @@ def continuation(start: int, steps: int, before: int | None, changed: list[str])
     said = f"continues after step {start} of {steps}"
     if before is None:
         return said
-    outcome = (
-        f"these are others from here on: {'; '.join(changed)}" if changed else "the outcome is the same to rounding"
-    )
+    outcome = f"others from here on are {' and '.join(changed)}" if changed else "the outcome is the same to rounding"
     return f"{said} on {jax.device_count()} device(s) instead of {before}; {outcome}"

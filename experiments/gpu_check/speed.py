@@ -118,6 +118,7 @@ def _row(case: Case, ours: Speed, theirs: Mapping[str, Mapping[str, Speed]], dev
         result=", ".join(filter(None, words)),
         beside=", ".join(f"{name} {rates[name]:,.0f} ({rate / rates[name]:.2f})" for name in theirs if name in rates),
         numbers={
+            "case": dataclasses.asdict(case),
             "images_per_second": rates,
             "mfu": use,
             "speeds": {name: dataclasses.asdict(speed) for name, speed in found.items()},

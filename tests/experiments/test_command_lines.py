@@ -165,6 +165,7 @@ def test_runs_say_what_they_see_in_photographs(smoke, tmp_path, run_here):
         "classify",
         "classify_speed",
         "linear_probe",
+        "scaling",
     ],
 )
 def test_help_explains(module, run_here):
@@ -201,6 +202,9 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["ilsvrc_curve", "--models", "vgg16"], "vgg11, vgg11_bn"),
         (["evaluate", "nothing"], "holds no run"),
         (["evaluate", "nothing", "--checkpoint", "worst"], "best"),
+        (["evaluate", "gs://bucket/run"], "gcloud storage rsync --recursive gs://bucket/run DIRECTORY"),
+        (["cost_table", "--output-dir=s3://bucket/x"], "--output-dir s3://bucket/x is an address"),
+        (["evaluate_pretrained", "resnet18", "--data-dir", "memory://x"], "memory://x/imagenet2012 holds no data set"),
         (["compare", "nothing.jsonl", "none.jsonl"], "no file of predictions nothing.jsonl"),
         (["list_models", "--family", "Alex"], "AlexNet"),
         (["cost_table", "resnet5"], "resnet50"),

@@ -1,6 +1,7 @@
 import errno
 import logging
 import shutil
+from pathlib import Path
 
 import chex
 import jax
@@ -31,6 +32,11 @@ def state(step):
         opt_state=optax.sgd(0.1, 0.9).init(params),
         ema=None,
     )
+
+
+def test_a_run_in_object_storage_is_refused():
+    with pytest.raises(ValueError, match="gs://bucket/run/checkpoints is an address"):
+        steps_of(Path("gs://bucket/run") / "checkpoints")
 
 
 @pytest.fixture

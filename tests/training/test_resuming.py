@@ -17,12 +17,12 @@ STATISTICS, DRAWN = "statistics over each device's share", "random numbers that 
 
 
 def task(model, **options):
-    source = ArraySource(np.zeros((8, 36, 36, 3), np.uint8), np.zeros(8, int), ("one", "other"))
+    source = ArraySource(np.zeros((8, 40, 40, 3), np.uint8), np.zeros(8, int), ("one", "other"))
     return Task(
-        model=create_model(model, num_classes=2, width=1 / 16, input_size=36),
+        model=create_model(model, num_classes=2, width=1 / 16, input_size=40),
         train=source,
         evaluation=source,
-        crop=CenterCrop(size=36, resize=36),
+        crop=CenterCrop(size=40, resize=40),
         optimizer=optax.sgd(0.1),
         steps=1,
         batch_size=8,
