@@ -21,6 +21,7 @@ from cnn_evolution.jsonl import append_line, read_lines
 from cnn_evolution.parallel import (
     decided_by_first,
     device_shares,
+    highest,
     map_step,
     replicated,
     split_over_devices,
@@ -36,7 +37,15 @@ from cnn_evolution.training.checkpoint import (
     steps_of,
 )
 from cnn_evolution.training.evaluations import Which, best_steps, chosen_step, evaluations
-from cnn_evolution.training.identity import FILE, as_json, check_same, identity, read_identity, say_other_images
+from cnn_evolution.training.identity import (
+    FILE,
+    as_json,
+    check_same,
+    differences,
+    identity,
+    read_identity,
+    say_other_images,
+)
 from cnn_evolution.training.metrics import MetricsWriter, traced
 from cnn_evolution.training.resuming import changed_by_devices, continuation
 from cnn_evolution.training.state import TrainState, start_state
@@ -80,6 +89,7 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
     run = Run(Path(run_dir), options or RunOptions(), identity(task))
     if run.options.profile > task.steps:
         raise ValueError(f"profile is {run.options.profile}, expected one of the run's steps, 1 to {task.steps}")
+    _check_processes_agree(run.config)
     if (result := decided_by_first(lambda: _finished(task, run))) is not None:
         return Result(**result)
     mapped, (template, batch, constants) = check(task)
@@ -97,6 +107,17 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
         checkpoints = stack.enter_context(open_checkpoints(run.directory / "checkpoints", run.config))
         with _peers_in_words():
             return _train(task, mapped, state, constants, run, checkpoints, said)
+
+
+def _check_processes_agree(config: dict[str, Any]) -> None:
+    """Raises ValueError, in every process, unless all have the same task and the same images."""
+    lines = differences(config, decided_by_first(lambda: config))
+    if highest(len(lines)):
+        found = "; ".join(lines) or "another one says in what"
+        raise ValueError(
+            f"the processes of this run have different tasks or images; process {jax.process_index()} differs from the "
+            f"first in (its own against the first's): {found}"
+        )
 
 
 def _finished(task: Task, run: Run) -> dict[str, Any] | None:

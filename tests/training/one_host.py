@@ -1,9 +1,9 @@
 """One process of a run over several: python -m tests.training.one_host RUN_DIR PROCESS PROCESSES PORT [EVENT]
 
-EVENT is "WHAT PROCESS STEP": what happens to a process while the metrics of a step are written: "SIGKILL", "SIGTERM",
-"SIGINT" or "error"; or "unreadable", where the checkpoint of a step cannot be read by that process. With
-JAX_ENABLE_X64 everything is float64. Prints the five best classes of the validation images that the process read, by
-their ids, as JSON.
+EVENT is "WHAT PROCESS STEP", what happens to that process: "SIGKILL", "SIGTERM", "SIGINT" or "error" while the metrics
+of the step are written; "unreadable" where the checkpoint of the step is read; "seed" is another task, of that seed.
+With JAX_ENABLE_X64 everything is float64. Prints the five best classes of the validation images that the process read,
+by their ids, as JSON.
 """
 
 import functools
@@ -12,8 +12,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,14 @@ from experiments import command_line
 SIZE = 40
 
 
-def task() -> Task:
+class Event(NamedTuple):
+    """What happens to this process, and at which step."""
+
+    what: str = ""
+    step: int = 0
+
+
+def task(seed: int) -> Task:
     """Ten steps of a narrow VGG-11 with synchronised batch normalisation, without dropout."""
     dtype = jnp.zeros(()).dtype
     model = create_model("vgg11_bn", num_classes=100, width=1 / 16, input_size=SIZE, dropout=0, dtype=dtype)
@@ -50,35 +57,38 @@ def task() -> Task:
         batch_size=16,
         batch_statistics="synchronised",
         init=init,
-        config={"network": "vgg11_bn", "dtype": str(dtype)},
+        seed=seed,
+        config={"network": "vgg11_bn", "dtype": str(dtype), "seed": seed},
     )
 
 
-def failing(read: Callable[..., object], step: int, directory: Path, asked: int, template: object) -> object:
-    if asked == step:
+def at_step(event: Event, step: int, metrics: object) -> None:
+    if event.what:
+        time.sleep(0.2)  # so that a signal finds the run going on
+    if step == event.step:
+        if event.what == "error":
+            raise ValueError("an error of one process")
+        if event.what.startswith("SIG"):
+            os.kill(os.getpid(), getattr(signal, event.what))
+
+
+def read(event: Event, usual: object, directory: Path, step: int, template: object) -> object:
+    if event == ("unreadable", step):
         raise OSError("a stale file handle")
-    return read(directory, asked, template)
+    return usual(directory, step, template)
 
 
 def main() -> None:
-    directory, process, processes, port, *event = sys.argv[1:]
+    directory, process, processes, port, *told = sys.argv[1:]
     if processes != "1":
         parallel.join(f"127.0.0.1:{port}", int(processes), int(process))
+    what, whose, step = told[0].split() if told else ("", "", 0)
+    event = Event(what, int(step)) if whose == process else Event("another's" if told else "")
 
-    def look_on(step: int, metrics: object) -> None:
-        if not event:
-            return
-        time.sleep(0.2)  # so that a signal finds the run going on
-        what, to, when = event[0].split()
-        if (process, step) == (to, int(when)):
-            if what == "error":
-                raise ValueError("an error of one process")
-            os.kill(os.getpid(), getattr(signal, what))
-
-    if event and event[0].startswith(f"unreadable {process}"):
-        checkpoint._read = functools.partial(failing, checkpoint._read, int(event[0].split()[2]))
-    one, run_dir = task(), Path(directory)
-    fit(one, run_dir, RunOptions(log_every=1, checkpoint_every=4 * 16 / len(one.train), on_metrics=look_on))
+    checkpoint._read = functools.partial(read, event, checkpoint._read)
+    one, run_dir = task(event.step if event.what == "seed" else 0), Path(directory)
+    every = 4 * one.batch_size / len(one.train)  # four steps, in epochs
+    fit(one, run_dir, RunOptions(log_every=1, checkpoint_every=every, on_metrics=functools.partial(at_step, event)))
     answers: dict[str, Answer] = {}
     classifier = as_classifier(one, load(one, run_dir, identity(one)), {})
     evaluate_errors([classifier], one.evaluation, batch_size=one.batch_size, answered=collecting(answers))
