@@ -18,6 +18,7 @@ from cnn_evolution.files import cache_dir
 from cnn_evolution.needed import needed_for
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"})
+_IMAGENET = re.compile(r"imagenet2012(_short(\d+))?")  # as `data/imagenet` prepares it
 _logger = logging.getLogger(__name__)
 
 
@@ -106,7 +107,7 @@ def _check_known(name: str) -> None:
         import tensorflow_datasets as tfds
 
     known = ["mini_ilsvrc", "imagefolder", *tfds.list_builders(with_community_datasets=False)]
-    if name not in known:
+    if name not in known and not _IMAGENET.fullmatch(name):
         nearest = difflib.get_close_matches(name, known, n=5)
         hint = f"did you mean {', '.join(nearest)}? " if nearest else ""
         raise ValueError(
@@ -116,14 +117,23 @@ def _check_known(name: str) -> None:
 
 
 def _how_to_prepare(name: str, root: Path) -> str:
-    command = f"tfds build {name} --file_format=array_record --data_dir={root}"
-    if name == "imagenet2012":
-        command += " --manual_dir=DIRECTORY"
-        command += ", where DIRECTORY holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org"
-    return (
-        f"Prepare it once: pip install 'cnn_evolution[prepare]', then {command}. If it is prepared elsewhere, give "
-        "that place as data_dir."
-    )
+    if match := _IMAGENET.fullmatch(name):
+        short_side = f" --short-side {match[2]}" if match[2] else ""
+        way = (
+            f"python -m experiments.prepare_imagenet --tarballs DIRECTORY --data-dir {root}{short_side}, where DIRECTORY "
+            "holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org"
+        )
+    else:
+        command = f"tfds build {name} --file_format=array_record --data_dir={root}"
+        way = f"pip install 'cnn_evolution[prepare]', then {command}"
+    return f"Prepare it once: {way}. If it is prepared elsewhere, give that place as data_dir."
+
+
+def _how_to_convert(directory: Path) -> str:
+    if directory.parent.name == "imagenet2012":
+        return f"pip install crc32c, then python -m experiments.prepare_imagenet --data-dir {directory.parent.parent}"
+    command = f"tfds convert_format --dataset_version_dir={directory} --out_file_format=array_record"
+    return f"pip install 'cnn_evolution[prepare]', then {command}"
 
 
 class _TfdsRecords:
@@ -162,8 +172,7 @@ def _open_tfds(name: str, directory: Path, split: str, label: str) -> ImageSourc
     if not any(file_format.value == "array_record" for file_format in builder.info.available_file_formats()):
         raise ValueError(
             f"{directory} holds {builder.info.file_format.value} files, expected array_record. Convert it once: "
-            "pip install 'cnn_evolution[prepare]', then "
-            f"tfds convert_format --dataset_version_dir={directory} --out_file_format=array_record"
+            f"{_how_to_convert(directory)}"
         )
     # The files stay encoded: the reader decodes them, and only the part that it needs.
     raw = tfds.decode.DeserializeMethod.RAW_BYTES
