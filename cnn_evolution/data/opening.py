@@ -120,8 +120,8 @@ def _how_to_prepare(name: str, root: Path) -> str:
     if match := _IMAGENET.fullmatch(name):
         short_side = f" --short-side {match[2]}" if match[2] else ""
         way = (
-            f"python -m experiments.prepare_imagenet --tarballs DIRECTORY --data-dir {root}{short_side}, where DIRECTORY "
-            "holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org"
+            f"python -m experiments.prepare_imagenet --tarballs DIRECTORY --data-dir {root}{short_side}, where "
+            "DIRECTORY holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org"
         )
     else:
         command = f"tfds build {name} --file_format=array_record --data_dir={root}"
