@@ -57,7 +57,9 @@ class Arguments:
 def main() -> None:
     arguments = tyro.cli(Arguments, prog="python -m experiments.prepare_imagenet", description=__doc__)
     data_dir = (arguments.data_dir or default_data_dir()).expanduser()
-    threads = arguments.threads or min(os.cpu_count() or 1, 8)
+    threads = min(os.cpu_count() or 1, 8) if arguments.threads is None else arguments.threads
+    if threads < 1:
+        raise ValueError(f"--threads is {threads}, expected at least 1")
     if arguments.short_side is not None and arguments.short_side < 1:
         raise ValueError(f"--short-side is {arguments.short_side}, expected at least 1 pixel")
     directory = directory_of(data_dir, arguments.short_side)
@@ -71,7 +73,7 @@ def main() -> None:
     elif directory.exists():
         print(f"{directory} is there already", file=sys.stderr)
     elif arguments.tarballs is None:
-        raise ValueError(f"no {NAME} in {data_dir}; give the tar files with --tarballs: they come from {SOURCE}")
+        raise ValueError(f"no {NAME} in {data_dir}; give the tar files with --tarballs; they come from {SOURCE}")
     else:
         if arguments.unchecked:
             print("the tar files are not checked: neither sizes, nor MD5, nor numbers of images", file=sys.stderr)

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from array_record.python.array_record_data_source import ArrayRecordDataSource
 from PIL import Image
+from tensorboardX.record_writer import RecordWriter
 from tensorflow_datasets.datasets.imagenet2012.imagenet2012_dataset_builder import CMYK_IMAGES, PNG_IMAGES
 
 from cnn_evolution.data.imagenet.preparing import prepare
@@ -124,6 +126,27 @@ def write_fake_imagenet(directory: Path | str, train: int = 64, validation: int 
     archives = write_tarballs(directory / "tarballs", files, numbered)
     prepare(directory / "tarballs", directory, archives)
     return directory
+
+
+def records(directory: Path, split: str) -> list[bytes]:
+    """The records of a split of a prepared data set, in order."""
+    source = ArrayRecordDataSource(sorted(str(path) for path in directory.glob(f"*-{split}.array_record-*")))
+    return [source[index] for index in range(len(source))]
+
+
+def tfrecord_copy(directory: Path, data_dir: Path) -> Path:
+    """A prepared data set again, in `data_dir/name/version`, as if TFDS had written TFRecord files."""
+    copy = data_dir / directory.parent.name / directory.name
+    copy.mkdir(parents=True)
+    for split in ("train", "validation"):
+        (path,) = directory.glob(f"*-{split}.array_record-*")  # one, of so small a data set
+        writer = RecordWriter(str(copy / path.name.replace("array_record", "tfrecord")))
+        for record in records(directory, split):
+            writer.write(record)
+        writer.close()
+    for path in (*directory.glob("*.json"), *directory.glob("*.txt")):
+        (copy / path.name).write_text(path.read_text().replace("array_record", "tfrecord"))
+    return copy
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The command lines, as a user starts them."""
 
 import csv
-import importlib.util
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from cnn_evolution.evaluation.predictions import read_predictions
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from experiments import ilsvrc_curve
+from tests.data.fake_imagenet import write_fake_imagenet
 from tests.tiers import exhaustive
 
 
@@ -236,10 +236,7 @@ def test_bad_input_is_named_with_what_is_valid_and_nothing_is_written(arguments,
 @pytest.fixture(scope="module")
 def imagenet(tmp_path_factory):
     """A prepared ImageNet of 8 and 6 images."""
-    spec = importlib.util.spec_from_file_location("fake_imagenet", Path(__file__).parents[1] / "data/fake_imagenet.py")
-    fake = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fake)
-    return fake.write_fake_imagenet(tmp_path_factory.mktemp("data"), train=8, validation=6)
+    return write_fake_imagenet(tmp_path_factory.mktemp("data"), train=8, validation=6)
 
 
 @exhaustive

@@ -20,6 +20,7 @@ from cnn_evolution.data.imagenet.reencoding import rgb_jpeg, with_short_side
 from cnn_evolution.data.imagenet.reports import Reporter, silent
 from cnn_evolution.data.imagenet.shards import LEDGER, Ledger, Shard, alone, too_little_room, write_shards
 from cnn_evolution.data.imagenet.tarballs import (
+    SOURCE,
     Archive,
     Member,
     train_members,
@@ -93,7 +94,7 @@ def prepare(
     wrong = wrong_files(tarballs, archives)
     wrong += too_little_room(data_dir, sum(_size(tarballs / archive.name) for archive in archives) - written)
     if wrong:
-        raise ValueError("; ".join(wrong))
+        raise ValueError(f"{'; '.join(wrong)}. The tar files come from {SOURCE}")
     builder.info.set_file_format("array_record", override=True)
     splits = [_Split(builder, archive.split, tarballs / archive.name, work, short_side) for archive in archives]
     with alone(final.parent):
@@ -103,7 +104,7 @@ def prepare(
             to_check = [archive for archive in archives if archive.md5 is not None]
             with reporter("bytes checked", sum(_size(tarballs / archive.name) for archive in to_check), 0) as report:
                 if wrong := wrong_contents(tarballs, to_check, report):
-                    raise ValueError("; ".join(wrong))
+                    raise ValueError(f"{'; '.join(wrong)}. Fetch them again from {SOURCE}")
         found = [split.members(archive.images) for split, archive in zip(splits, archives, strict=True)]
         if not begun:
             ledger.begin()

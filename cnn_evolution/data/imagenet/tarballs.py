@@ -40,7 +40,7 @@ OFFICIAL = (
     Archive("ILSVRC2012_img_val.tar", "validation", 50_000, 6_744_924_160, "29b22e2961454d5413ddabcf34fc5622"),
 )
 UNCHECKED = tuple(Archive(archive.name, archive.split) for archive in OFFICIAL)
-SOURCE = "https://image-net.org/download-images (ILSVRC 2012, 'Training images (Task 1 & 2)', 'Validation images')"
+SOURCE = "https://image-net.org/download-images, ILSVRC 2012: 'Training images (Task 1 & 2)' and 'Validation images'"
 
 
 def wrong_files(directory: Path, archives: Sequence[Archive]) -> list[str]:
@@ -49,10 +49,10 @@ def wrong_files(directory: Path, archives: Sequence[Archive]) -> list[str]:
     for archive in archives:
         path = directory / archive.name
         if not path.is_file():
-            wrong.append(f"{path} is missing; it comes from {SOURCE}")
+            wrong.append(f"{path} is missing")
         elif archive.size is not None and (size := path.stat().st_size) != archive.size:
             kind = "truncated" if size < archive.size else "another file"
-            wrong.append(f"{path} has {size:,} bytes, expected {archive.size:,}: it is {kind}; fetch it again")
+            wrong.append(f"{path} has {size:,} bytes, expected {archive.size:,}: it is {kind}")
     return wrong
 
 
@@ -67,7 +67,7 @@ def wrong_contents(directory: Path, archives: Sequence[Archive], report: Report)
     wrong = []
     for archive in archives:
         if archive.md5 is not None and (found := _md5(directory / archive.name, report)) != archive.md5:
-            wrong.append(f"{directory / archive.name} has the MD5 {found}, expected {archive.md5}; fetch it again")
+            wrong.append(f"{directory / archive.name} has the MD5 {found}, expected {archive.md5}")
     return wrong
 
 
