@@ -14,7 +14,9 @@ checksums want `pip install crc32c`: in Python they take hours.
 Started again after it was stopped or killed, the command goes on with the files that are missing.
 
 `--short-side 320` makes images whose shorter side is longer smaller (Lanczos, JPEG of quality 95), for faster reading.
-These are other images: they are a data set of another name, `imagenet2012_short320`.
+These are other images: they are a data set of another name, `imagenet2012_short320`. On the photographs of `classify
+--examples`, the central 224 pixels differ by 0.8 to 1.5 of 255 levels on average, and EfficientNet-Lite0 gives the same
+answers with probabilities that differ by up to 0.07.
 """
 
 import contextlib
@@ -98,7 +100,7 @@ def said(counted: str, total: int, done: int) -> Iterator[Report]:
 
     def say() -> None:
         rate = (done - before) / max(time.monotonic() - begun, 1e-9)
-        line = f"{done:,} of {total:,} {counted}, {rate:,.0f} a second"
+        line = f"{done:,}{f' of {total:,}' if total else ''} {counted}, {rate:,.0f} a second"
         print(f"\r\x1b[K{line}" if terminal else line, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
     def report(more: int) -> None:

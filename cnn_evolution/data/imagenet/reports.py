@@ -7,7 +7,7 @@ Report = Callable[[int], None]
 """Told how much more is done."""
 
 Reporter = Callable[[str, int, int], contextlib.AbstractContextManager[Report]]
-"""Opens a report by what is counted, how many there are, and how many are done already."""
+"""Opens a report by what is counted, how many there are (0 where that is not known), and how many are done already."""
 
 
 @contextlib.contextmanager
