@@ -187,7 +187,7 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["train", "mini-alexnet", "--data.size", "20"], "39"),
         (["train", "mini-alexnet", "--epochs", "0"], "epochs"),
         (["train", "mini-alexnet", "--batch-size", "63", "--dry-run"], "nearest size that does is 64"),
-        (["train", "alexnet", "--data-dir", "empty"], "tfds build imagenet2012"),
+        (["train", "alexnet", "--data-dir", "empty"], "python -m experiments.prepare_imagenet"),
         (["train", "alexnit"], "alexnet"),
         (["train", "mini-alexnet", "--optimizer", "adam"], "adamw"),
         (["train", "mini-alexnet", "--import", "no_such_module"], "no_such_module"),
@@ -217,7 +217,7 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["evaluate_pretrained", "resnet*", "--path", "a.npz"], "file of one network"),
         (["evaluate_pretrained", "resnet18", "--path", "a.npz"], "give the source: torchvision, pytorchcv"),
         (["filters", "resnet18", "--weights", __file__], "give the source: torchvision, pytorchcv"),
-        (["evaluate_pretrained", "resnet18", "--data-dir", "empty"], "tfds build imagenet2012"),
+        (["evaluate_pretrained", "resnet18", "--data-dir", "empty"], "python -m experiments.prepare_imagenet"),
         (
             ["evaluate_pretrained", "resnet18", "--dataset", "mini_ilsvrc/tiny"],
             "has other classes (100) than imagenet2012 (1000)",
