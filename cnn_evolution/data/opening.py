@@ -21,6 +21,7 @@ from cnn_evolution.files import cache_dir
 from cnn_evolution.needed import needed_for
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff"})
+_IMAGENET = re.compile(r"imagenet2012(_short(\d+))?")  # as `data/imagenet` prepares it
 _logger = logging.getLogger(__name__)
 
 
@@ -126,7 +127,7 @@ def _check_known(name: str) -> None:
         import tensorflow_datasets as tfds
 
     known = ["mini_ilsvrc", "imagefolder", *tfds.list_builders(with_community_datasets=False)]
-    if name not in known:
+    if name not in known and not _IMAGENET.fullmatch(name):
         nearest = difflib.get_close_matches(name, known, n=5)
         hint = f"did you mean {', '.join(nearest)}? " if nearest else ""
         raise ValueError(
@@ -136,14 +137,23 @@ def _check_known(name: str) -> None:
 
 
 def _how_to_prepare(name: str, root: Path) -> str:
-    command = f"tfds build {name} --file_format=array_record --data_dir={root}"
-    if name == "imagenet2012":
-        command += " --manual_dir=DIRECTORY"
-        command += ", where DIRECTORY holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org"
-    return (
-        f"Prepare it once: pip install 'cnn_evolution[prepare]', then {command}. If it is prepared elsewhere, give "
-        "that place as data_dir."
-    )
+    if match := _IMAGENET.fullmatch(name):
+        short_side = f" --short-side {match[2]}" if match[2] else ""
+        way = (
+            f"python -m experiments.prepare_imagenet --tarballs DIRECTORY --data-dir {root}{short_side}, where "
+            "DIRECTORY holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org"
+        )
+    else:
+        command = f"tfds build {name} --file_format=array_record --data_dir={root}"
+        way = f"pip install 'cnn_evolution[prepare]', then {command}"
+    return f"Prepare it once: {way}. If it is prepared elsewhere, give that place as data_dir."
+
+
+def _how_to_convert(directory: Path) -> str:
+    if directory.parent.name == "imagenet2012":
+        return f"pip install crc32c, then python -m experiments.prepare_imagenet --data-dir {directory.parent.parent}"
+    command = f"tfds convert_format --dataset_version_dir={directory} --out_file_format=array_record"
+    return f"pip install 'cnn_evolution[prepare]', then {command}"
 
 
 class _TfdsRecords:
@@ -179,13 +189,12 @@ def _open_tfds(name: str, directory: Path, split: str, label: str, stored: Store
     for part in split.split("+"):
         if part.partition("[")[0].strip() not in builder.info.splits:
             raise ValueError(f"unknown split {split!r} of {name!r}; valid are {', '.join(builder.info.splits)}")
-    where = directory if stored is None else f"{stored.address}/{directory.relative_to(stored.local)}"
     if not any(file_format.value == "array_record" for file_format in builder.info.available_file_formats()):
-        raise ValueError(
-            f"{where} holds {builder.info.file_format.value} files, expected array_record. Convert it once: "
-            "pip install 'cnn_evolution[prepare]', then "
-            f"tfds convert_format --dataset_version_dir={where} --out_file_format=array_record"
-        )
+        where, how = str(directory), f"Convert it once: {_how_to_convert(directory)}"
+        if stored is not None:
+            where = f"{stored.address}/{directory.relative_to(stored.local)}"
+            how = f"Convert a copy of it, {copying(where, 'DIRECTORY')}, and copy that to storage."
+        raise ValueError(f"{where} holds {builder.info.file_format.value} files, expected array_record. {how}")
     if stored is not None:
         stored.copy(directory, sorted(builder.info.splits[split].filenames))
     # The files stay encoded: the reader decodes them, and only the part that it needs.

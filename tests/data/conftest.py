@@ -1,12 +1,12 @@
 """Data sets for the tests, made once a run."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from cnn_evolution.data import ImageSource, open_source
+from tests.data.fake_imagenet import write_fake_imagenet
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +25,7 @@ def mini(mini_dir) -> ImageSource:
 @pytest.fixture(scope="session")
 def imagenet_dir(tmp_path_factory) -> Path:
     """A data directory with a fake imagenet2012 of 24 training and 10 validation images."""
-    spec = importlib.util.spec_from_file_location("fake_imagenet", Path(__file__).with_name("fake_imagenet.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.write_fake_imagenet(tmp_path_factory.mktemp("imagenet"), train=24, validation=10)
+    return write_fake_imagenet(tmp_path_factory.mktemp("imagenet"), train=24, validation=10)
 
 
 @pytest.fixture

@@ -1,53 +1,27 @@
-"""Writes a small fake ImageNet as TFDS would have prepared it: the same features and classes, files of its sizes.
+"""A small fake ImageNet: tar files laid out as those of image-net.org, and the data set that is prepared from them.
 
 From the command line: python tests/data/fake_imagenet.py DIRECTORY [--train 64] [--validation 50]
 """
 
 import argparse
-import contextlib
+import dataclasses
+import hashlib
 import io
-import tempfile
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
-from etils import epath
+from array_record.python.array_record_data_source import ArrayRecordDataSource
 from PIL import Image
+from tensorboardX.record_writer import RecordWriter
+from tensorflow_datasets.datasets.imagenet2012.imagenet2012_dataset_builder import CMYK_IMAGES, PNG_IMAGES
 
+from cnn_evolution.data.imagenet.preparing import prepare
+from cnn_evolution.data.imagenet.tarballs import OFFICIAL, Archive
 from cnn_evolution.pretrained.classes import classes_of
 
-with tfds.core.registered.skip_registration():  # TFDS knows the real one
-
-    class _FakeImagenet(tfds.core.GeneratorBasedBuilder):
-        name = "imagenet2012"
-        VERSION = tfds.core.Version("5.1.0")
-        # TFDS would look for checksums and a README beside this file, with a package that it forgets to require.
-        code_path = None
-        pkg_dir_path = epath.Path(__file__).parent
-        counts: dict[str, int]
-
-        def _info(self) -> tfds.core.DatasetInfo:
-            return tfds.core.DatasetInfo(
-                builder=self,
-                features=tfds.features.FeaturesDict(
-                    {
-                        "image": tfds.features.Image(encoding_format="jpeg"),
-                        "label": tfds.features.ClassLabel(names=classes_of("imagenet2012").wnids),
-                        "file_name": tfds.features.Text(),
-                    }
-                ),
-            )
-
-        def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, Any]]]:
-            return {split: self._generate_examples(split) for split in self.counts}
-
-        def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-            for index in range(self.counts[split]):
-                data = _file(index, seed=index if split == "train" else 1_000_000 + index)
-                label = (index * 617) % 1000
-                yield index, {"image": io.BytesIO(data), "label": label, "file_name": f"{split}_{index:08d}.JPEG"}
+TRAIN, VALIDATION = OFFICIAL
 
 
 def jpeg(height: int, width: int, seed: int, mode: str = "RGB", quality: int = 90) -> bytes:
@@ -87,14 +61,92 @@ def _file(index: int, seed: int) -> bytes:
             return jpeg(int(rng.integers(333, 501)), int(rng.integers(375, 583)), seed)
 
 
+def official_kinds() -> dict[str, bytes]:
+    """Training images by name: of each of the 1000 classes a tiny one, and the odd ones that ImageNet holds.
+
+    The 22 CMYK files and the PNG file have their names in ImageNet. Besides there are a grey, a large and a very small
+    file.
+    """
+    tiny = jpeg(12, 16, seed=0, quality=30)
+    files = {f"{wnid}_1.JPEG": _with_comment(tiny, wnid) for wnid in classes_of("imagenet2012").wnids}
+    files |= {name: jpeg(40, 50, seed, mode="CMYK") for seed, name in enumerate(CMYK_IMAGES)}
+    files |= {name: png(30, 40, seed=1) for name in PNG_IMAGES}
+    return files | {
+        "n01440764_2.JPEG": jpeg(50, 40, seed=2, mode="L"),
+        "n01440764_3.JPEG": jpeg(700, 900, seed=3),
+        "n15075141_2.JPEG": jpeg(1, 1, seed=4),
+    }
+
+
+def _with_comment(data: bytes, text: str) -> bytes:
+    """The same picture in other bytes: with a comment segment after the first marker."""
+    return data[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text.encode() + data[2:]
+
+
+def write_tarballs(directory: Path, train: dict[str, bytes], validation: list[bytes]) -> tuple[Archive, ...]:
+    """Writes the two tar files of image-net.org with other images, and returns what they are.
+
+    Args:
+        directory: Where to.
+        train: Files by their names, which begin with their class: n01440764_18.JPEG.
+        validation: Files, which are numbered.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    synsets: dict[str, dict[str, bytes]] = {}
+    for name, data in train.items():
+        synsets.setdefault(name.partition("_")[0], {})[name] = data
+    numbered = {f"ILSVRC2012_val_{number:08d}.JPEG": data for number, data in enumerate(validation, start=1)}
+    contents = {
+        TRAIN: _tar((f"{wnid}.tar", _tar(files.items())) for wnid, files in sorted(synsets.items())),
+        VALIDATION: _tar(numbered.items()),
+    }
+    for archive, data in contents.items():
+        (directory / archive.name).write_bytes(data)
+    return tuple(
+        dataclasses.replace(archive, images=count, size=len(data), md5=hashlib.md5(data).hexdigest())
+        for (archive, data), count in zip(contents.items(), (len(train), len(validation)), strict=True)
+    )
+
+
+def _tar(files: Iterable[tuple[str, bytes]]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(mode="w", fileobj=content, format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return content.getvalue()
+
+
 def write_fake_imagenet(directory: Path | str, train: int = 64, validation: int = 50) -> Path:
     """Prepares `imagenet2012` under `directory` with that many images a split, and returns `directory`."""
-    tfds.disable_progress_bar()
-    builder = _FakeImagenet(data_dir=Path(directory))
-    builder.counts = {"train": train, "validation": validation}
-    with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as downloads:
-        builder.download_and_prepare(file_format="array_record", download_dir=downloads)
-    return Path(directory)
+    directory, wnids = Path(directory), classes_of("imagenet2012").wnids
+    files = {f"{wnids[index * 617 % 1000]}_{index}.JPEG": _file(index, seed=index) for index in range(train)}
+    numbered = [_file(index, seed=1_000_000 + index) for index in range(validation)]
+    archives = write_tarballs(directory / "tarballs", files, numbered)
+    prepare(directory / "tarballs", directory, archives)
+    return directory
+
+
+def records(directory: Path, split: str) -> list[bytes]:
+    """The records of a split of a prepared data set, in order."""
+    source = ArrayRecordDataSource(sorted(str(path) for path in directory.glob(f"*-{split}.array_record-*")))
+    return [source[index] for index in range(len(source))]
+
+
+def tfrecord_copy(directory: Path, data_dir: Path) -> Path:
+    """A prepared data set again, in `data_dir/name/version`, as if TFDS had written TFRecord files."""
+    copy = data_dir / directory.parent.name / directory.name
+    copy.mkdir(parents=True)
+    for split in ("train", "validation"):
+        (path,) = directory.glob(f"*-{split}.array_record-*")  # one, of so small a data set
+        writer = RecordWriter(str(copy / path.name.replace("array_record", "tfrecord")))
+        for record in records(directory, split):
+            writer.write(record)
+        writer.close()
+    for path in (*directory.glob("*.json"), *directory.glob("*.txt")):
+        (copy / path.name).write_text(path.read_text().replace("array_record", "tfrecord"))
+    return copy
 
 
 if __name__ == "__main__":

@@ -69,8 +69,11 @@ def test_wrong_names_are_answered_with_the_valid_ones(imagenet_dir, name, split,
 
 
 def test_missing_imagenet_says_how_to_prepare_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"cnn_evolution\[prepare\].*tfds build imagenet2012.*--manual_dir"):
+    command = f"python -m experiments.prepare_imagenet --tarballs DIRECTORY --data-dir {tmp_path}"
+    with pytest.raises(FileNotFoundError, match=f"{command}, where DIRECTORY holds ILSVRC2012_img_train.tar"):
         open_source("imagenet2012", "train", data_dir=tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"{command} --short-side 320, where"):
+        open_source("imagenet2012_short320", "train", data_dir=tmp_path)
 
 
 def test_a_data_set_without_labels_is_refused(imagenet_dir, tmp_path):
@@ -84,13 +87,19 @@ def test_a_data_set_without_labels_is_refused(imagenet_dir, tmp_path):
 
 
 def test_tfrecord_files_say_how_to_convert_them(imagenet_dir, tmp_path):
-    for file in (imagenet_dir / "imagenet2012/5.1.0").iterdir():
-        (tmp_path / file.name.replace("array_record", "tfrecord")).write_bytes(file.read_bytes())
-    info = (tmp_path / "dataset_info.json").read_text().replace("array_record", "tfrecord")
-    (tmp_path / "dataset_info.json").write_text(info)
-    advice = r"pip install 'cnn_evolution\[prepare\]', then tfds convert_format.*--out_file_format=array_record"
-    with pytest.raises(ValueError, match=advice):
-        open_source(str(tmp_path), "train")
+    advice = {
+        "imagenette/1.0.0": r"pip install 'cnn_evolution\[prepare\]', then tfds convert_format.*array_record",
+        "imagenet2012/5.1.0": f"python -m experiments.prepare_imagenet --data-dir {tmp_path}",
+    }
+    for place, command in advice.items():
+        copy = tmp_path / place
+        copy.mkdir(parents=True)
+        for file in (imagenet_dir / "imagenet2012/5.1.0").iterdir():
+            (copy / file.name.replace("array_record", "tfrecord")).write_bytes(file.read_bytes())
+        info = (copy / "dataset_info.json").read_text().replace("array_record", "tfrecord")
+        (copy / "dataset_info.json").write_text(info)
+        with pytest.raises(ValueError, match=command):
+            open_source(str(copy), "train")
 
 
 def test_importing_the_package_imports_neither_tfds_nor_grain():

@@ -1,7 +1,6 @@
 """The command lines, as a user starts them."""
 
 import csv
-import importlib.util
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from cnn_evolution.evaluation.predictions import read_predictions
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from experiments import ilsvrc_curve
+from tests.data.fake_imagenet import write_fake_imagenet
 from tests.tiers import exhaustive
 
 
@@ -188,7 +188,7 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["train", "mini-alexnet", "--data.size", "20"], "39"),
         (["train", "mini-alexnet", "--epochs", "0"], "epochs"),
         (["train", "mini-alexnet", "--batch-size", "63", "--dry-run"], "nearest size that does is 64"),
-        (["train", "alexnet", "--data-dir", "empty"], "tfds build imagenet2012"),
+        (["train", "alexnet", "--data-dir", "empty"], "python -m experiments.prepare_imagenet"),
         (["train", "alexnit"], "alexnet"),
         (["train", "mini-alexnet", "--optimizer", "adam"], "adamw"),
         (["train", "mini-alexnet", "--import", "no_such_module"], "no_such_module"),
@@ -221,7 +221,7 @@ def test_help_of_a_recipe_explains_every_field(run_here):
         (["evaluate_pretrained", "resnet*", "--path", "a.npz"], "file of one network"),
         (["evaluate_pretrained", "resnet18", "--path", "a.npz"], "give the source: torchvision, pytorchcv"),
         (["filters", "resnet18", "--weights", __file__], "give the source: torchvision, pytorchcv"),
-        (["evaluate_pretrained", "resnet18", "--data-dir", "empty"], "tfds build imagenet2012"),
+        (["evaluate_pretrained", "resnet18", "--data-dir", "empty"], "python -m experiments.prepare_imagenet"),
         (
             ["evaluate_pretrained", "resnet18", "--dataset", "mini_ilsvrc/tiny"],
             "has other classes (100) than imagenet2012 (1000)",
@@ -240,10 +240,7 @@ def test_bad_input_is_named_with_what_is_valid_and_nothing_is_written(arguments,
 @pytest.fixture(scope="module")
 def imagenet(tmp_path_factory):
     """A prepared ImageNet of 8 and 6 images."""
-    spec = importlib.util.spec_from_file_location("fake_imagenet", Path(__file__).parents[1] / "data/fake_imagenet.py")
-    fake = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fake)
-    return fake.write_fake_imagenet(tmp_path_factory.mktemp("data"), train=8, validation=6)
+    return write_fake_imagenet(tmp_path_factory.mktemp("data"), train=8, validation=6)
 
 
 @exhaustive
