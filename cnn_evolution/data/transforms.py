@@ -180,9 +180,10 @@ def resample(image: ImageArray, region: Region, out: ImageArray) -> None:
     rows, columns = image.shape[:2]
     top, left = max(region.top, 0.0), max(region.left, 0.0)  # rounding may have put a border just outside
     bottom, right = min(region.top + region.height, rows), min(region.left + region.width, columns)
-    # Pillow copies what it is given, so it is given no more than the region.
-    y, x = int(top), int(left)
-    part = Image.fromarray(image[y : math.ceil(bottom), x : math.ceil(right)])
+    # Pillow copies what it is given, so it is given no more than the region: so many pixels of every row.
+    y, x, end, width = int(top), int(left), math.ceil(bottom), math.ceil(right) - int(left)
+    data = np.ascontiguousarray(image[y:end]).reshape(-1)[3 * x :]
+    part = Image.frombytes("RGB", (width, end - y), data, "raw", "RGB", 3 * columns)
     box = (left - x, top - y, right - x, bottom - y)
     resized = part.resize(out.shape[:2], Image.Resampling.BILINEAR, box=box)
     out[:] = np.asarray(resized.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if region.flip else resized)
