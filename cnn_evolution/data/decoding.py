@@ -7,12 +7,13 @@ does for bad data in the middle, but not for a file that ends early.
 
 import io
 import math
-import re
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+_EIGHTHS = (1, 2, 3, 4, 8)  # of the size, which libjpeg decodes faster the fewer; 5, 6 and 7 take longer than 8
 
 ImageArray = NDArray[np.uint8]
 Encoded = bytes | ImageArray
@@ -107,12 +108,9 @@ def decode_jpeg(data: bytes, size: tuple[int, int], min_height: int, min_width: 
         simplejpeg.decode_jpeg(data if part is None else part, buffer=upper, **least)
     except ValueError as error:
         # libjpeg's first complaint. Rows that are left over are none; damage before them would have come first.
-        if part is None or not re.search(r"extraneous bytes before marker 0xd9$", str(error)):
+        if part is None or not str(error).endswith("extraneous bytes before marker 0xd9"):
             return None
     return image
-
-
-_EIGHTHS = (1, 2, 3, 4, 8)  # of the size, which libjpeg decodes faster the fewer; 5, 6 and 7 take longer than 8
 
 
 def _scaled(side: int, eighths: int) -> int:
