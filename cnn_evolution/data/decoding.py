@@ -131,6 +131,7 @@ def _with_rows(data: bytes, rows: int) -> bytes | None:
         if marker in (b"\xff\xc0", b"\xff\xc1"):  # start of a sequential frame, which has the number of rows
             frame = at
         at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    if not frame or data[at + 4] != data[frame + 9]:  # components of the scan, and of the frame
+    scanned, components = data[at + 4 : at + 5], data[frame + 9 : frame + 10]
+    if not frame or not scanned or scanned != components:
         return None
     return b"".join((data[: frame + 5], rows.to_bytes(2), data[frame + 7 :]))

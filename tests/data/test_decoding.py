@@ -86,8 +86,9 @@ def test_a_file_says_that_it_has_fewer_rows():
         b"\xff\xd8\xff\xd9",
         b"\xff\xd8\xff\xe0\x00\x04\xff\xd9",
         b"\xff\xd8\x00\xff\xd9",
+        b"\xff\xd8\xff\xc0\x00\x02\xff\xda\xff\xd9",
     ],
-    ids=["several scans", "restart markers", "no end", "nothing but ends", "no scan", "no markers"],
+    ids=["several scans", "restart markers", "no end", "nothing but ends", "no scan", "no markers", "cut short"],
 )
 def test_a_file_whose_other_rows_cannot_be_told_from_damage_is_decoded_whole(data):
     assert _with_rows(data, 24) is None
