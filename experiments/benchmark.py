@@ -4,6 +4,7 @@
     python -m experiments.benchmark resnet18@48 --width 0.25 --batch-size 64 --convolution ours lax
     python -m experiments.benchmark resnet50@64x64 mobilenet_v1@224x16 --dtype bfloat16
     python -m experiments.benchmark resnext50_32x4d --operations    # what the time goes to
+    python -m experiments.benchmark --input    # how fast images are read; see experiments.input_speed
 
 A network is a name from the catalogue, with the images' side in pixels and their number if these differ from
 `--input-size` and `--batch-size`. PyTorch takes part where it is installed together with torchvision (and pytorchcv for
@@ -23,6 +24,7 @@ import multiprocessing
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
@@ -35,7 +37,7 @@ import tyro
 
 from cnn_evolution import model_info
 from cnn_evolution.cpu_settings import computes_on_cpu, tuned
-from experiments import command_line, contenders
+from experiments import command_line, contenders, input_speed
 from experiments.contenders import MODES, Case, Contender, Step, parse
 from experiments.operations import OPERATIONS, seconds_by_kind
 
@@ -119,6 +121,8 @@ class Result:
 
 
 def main() -> None:
+    if "--input" in sys.argv:
+        return input_speed.main([argument for argument in sys.argv[1:] if argument != "--input"])
     arguments = tyro.cli(Arguments, prog="python -m experiments.benchmark", description=command_line.described(__doc__))
     if not arguments.networks:
         raise ValueError("there is nothing to measure; expected the name of at least one network")

@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from cnn_evolution.data import Workers
 from cnn_evolution.evaluation.errors import Answered
 from cnn_evolution.evaluation.predictions import Answer, Predictions, collecting, write_predictions
 from cnn_evolution.evaluation.results import Result
@@ -17,16 +19,16 @@ class Evaluating(Compiling):
     Attributes:
       data_dir: Where prepared data sets lie; None for the default place.
       batch_size: Images per step over all devices; rounded up to a multiple of their number.
-      workers: Processes that decode images; 0 decodes in threads of this process.
+      workers: Processes that decode images; 0 decodes in threads of this process, "auto" chooses by its cores.
       max_corrupt: Images that may be left out because they cannot be read.
     """
 
     data_dir: Path | None = None
     batch_size: int = 100
-    workers: int = 0
+    workers: Workers = "auto"
     max_corrupt: int = 0
 
-    def reading(self) -> dict[str, int]:
+    def reading(self) -> dict[str, Any]:
         """Those of them that every evaluation takes, by name."""
         return {"batch_size": self.batch_size, "workers": self.workers, "max_corrupt": self.max_corrupt}
 

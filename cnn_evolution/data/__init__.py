@@ -9,6 +9,7 @@ with needed_for("cnn_evolution.data"):
     from cnn_evolution.data.reader import ImageOperation, check_operations, evaluation_batches, train_batches
     from cnn_evolution.data.sources import ArraySource, ImageSource, RecordedSource, first_difference
     from cnn_evolution.data.transforms import CenterCrop, FixedScaleCrop, InceptionCrop, ScaleJitterCrop, TrainingCrop
+    from cnn_evolution.data.workers import Workers
 
 __all__ = [
     "ABSENT",
@@ -23,6 +24,7 @@ __all__ = [
     "RecordedSource",
     "ScaleJitterCrop",
     "TrainingCrop",
+    "Workers",
     "check_operations",
     "default_data_dir",
     "evaluation_batches",

@@ -13,6 +13,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+_EIGHTHS = (1, 2, 3, 4, 8)  # of the size, which libjpeg decodes faster the fewer; 5, 6 and 7 take longer than 8
+
 ImageArray = NDArray[np.uint8]
 Encoded = bytes | ImageArray
 """An image as a source gives it: the bytes of a file, or uint8 (H, W, 3)."""
@@ -88,12 +90,48 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
     return (height, width) if colourspace in ("YCbCr", "Gray", "RGB") else None
 
 
-def decode_jpeg(data: bytes, min_height: int, min_width: int) -> ImageArray | None:
-    """A JPEG file as (H, W, 3), or None where libjpeg finds damage.
+def decode_jpeg(data: bytes, size: tuple[int, int], min_height: int, min_width: int, rows: int) -> ImageArray | None:
+    """A JPEG file of `size` (height, width) as (H, W, 3), or None where libjpeg finds damage.
 
-    Decodes at 1/2, 1/4 or 1/8 of the size where the result still has at least min_height x min_width pixels.
+    Decodes at 1/8, 1/4, 3/8 or 1/2 of the size where the result still has at least min_height x min_width pixels, and
+    no further than the first `rows` rows of the file. What lies below them in the array is undefined.
     """
+    height, width = size
+    eighths = next(n for n in _EIGHTHS if _scaled(height, n) >= min_height and _scaled(width, n) >= min_width)
+    # Colours are interpolated with the next row's, and one row more is needed where a scaled size is rounded up.
+    kept = min(height, rows + 24 // eighths)
+    part = _with_rows(data, kept) if kept < height else None
+    image = np.empty((_scaled(height, eighths), _scaled(width, eighths), 3), np.uint8)
+    upper = image if part is None else image[: _scaled(kept, eighths)]
+    least = {"min_height": upper.shape[0], "min_width": upper.shape[1], "min_factor": 2}
     try:
-        return simplejpeg.decode_jpeg(data, min_height=min_height, min_width=min_width, min_factor=2)
-    except ValueError:
+        simplejpeg.decode_jpeg(data if part is None else part, buffer=upper, **least)
+    except ValueError as error:
+        # libjpeg's first complaint. Rows that are left over are none; damage before them would have come first.
+        if part is None or not str(error).endswith("extraneous bytes before marker 0xd9"):
+            return None
+    return image
+
+
+def _scaled(side: int, eighths: int) -> int:
+    return -(-side * eighths // 8)
+
+
+def _with_rows(data: bytes, rows: int) -> bytes | None:
+    """The file with fewer rows, by its header, behind which a decoder stops; the others' bytes are still there.
+
+    None where they could not be told from damage: the file has several scans, restart markers, or no end.
+    """
+    if not data.endswith(b"\xff\xd9"):
         return None
+    at, frame = 2, 0
+    while (marker := data[at : at + 2]) != b"\xff\xda":  # start of scan
+        if marker[:1] != b"\xff" or marker == b"\xff\xdd":  # no marker, or one that defines restart intervals
+            return None
+        if marker in (b"\xff\xc0", b"\xff\xc1"):  # start of a sequential frame, which has the number of rows
+            frame = at
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    scanned, components = data[at + 4 : at + 5], data[frame + 9 : frame + 10]
+    if not frame or not scanned or scanned != components:
+        return None
+    return b"".join((data[: frame + 5], rows.to_bytes(2), data[frame + 7 :]))

@@ -23,6 +23,7 @@ from cnn_evolution.data.batch import Batch, empty_batch
 from cnn_evolution.data.decoding import CorruptImageError, ImageArray, open_pillow
 from cnn_evolution.data.sources import ImageSource
 from cnn_evolution.data.transforms import CenterCrop, TrainingCrop, read_center_crop, read_crop
+from cnn_evolution.data.workers import SMALL, Workers, available_cores, workers_for
 from cnn_evolution.needed import needed_for
 
 _PADDING = -1
@@ -44,7 +45,7 @@ def train_batches(
     start: int = 0,
     process_index: int = 0,
     process_count: int = 1,
-    workers: int = 0,
+    workers: Workers = "auto",
     max_corrupt: int = 0,
 ) -> Generator[Batch]:
     """Training batches without end, from batch number `start` on.
@@ -60,7 +61,8 @@ def train_batches(
         start: Batches read before, by this or another iterator of the same arguments.
         process_index: Of this process among those that share a batch.
         process_count: Number of processes that share a batch.
-        workers: Processes that decode; 0 decodes in threads of this one. Workers import the main module.
+        workers: Processes that decode; 0 decodes in threads of this one. Workers import the main module. "auto" chooses
+            by this machine (see `workers_for`); batches are the same.
         max_corrupt: How many corrupt files to skip in this process; each is logged. One more is an error.
 
     Raises:
@@ -68,7 +70,9 @@ def train_batches(
             label that is no class and for an operation that changes an image's shape or type. After any error the
             iterator is over.
     """
-    _check_batch(batch_size, process_index, process_count, workers)
+    _check_batch(batch_size, process_index, process_count)
+    local = batch_size // process_count
+    workers = workers_for(workers, source, size=crop.size, batch_size=local)
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed}, expected 0 to 2**32 - 1")
     if start < 0:
@@ -76,7 +80,6 @@ def train_batches(
     with needed_for("reading batches"):
         import grain
 
-    local = batch_size // process_count
     # Grain shuffles epoch e by seed + e. Seeds are hashed, or seed 1 would repeat the epochs of seed 0, one earlier.
     shuffle_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     positions = (
@@ -96,7 +99,7 @@ def evaluation_batches(
     crop: CenterCrop,
     process_index: int = 0,
     process_count: int = 1,
-    workers: int = 0,
+    workers: Workers = "auto",
     max_corrupt: int = 0,
 ) -> Generator[Batch]:
     """Every image of the split once, in order, over all processes together.
@@ -107,7 +110,9 @@ def evaluation_batches(
     Raises:
         ValueError: from this call for an argument out of range; from the iterator for a corrupt file.
     """
-    _check_batch(batch_size, process_index, process_count, workers)
+    _check_batch(batch_size, process_index, process_count)
+    local = batch_size // process_count
+    workers = workers_for(workers, source, size=crop.size, batch_size=local, images=len(source) / process_count)
     with needed_for("reading batches"):
         import grain
 
@@ -115,12 +120,12 @@ def evaluation_batches(
     positions = (
         grain.MapDataset.range(batches * batch_size)
         .map(partial(_position_or_padding, examples=len(source)))[process_index::process_count]
-        .batch(batch_size // process_count, batch_fn=tuple)
+        .batch(local, batch_fn=tuple)
     )
     return _read(source, positions, _EvaluationReader(source, crop), workers, max_corrupt)
 
 
-def _check_batch(batch_size: int, process_index: int, process_count: int, workers: int) -> None:
+def _check_batch(batch_size: int, process_index: int, process_count: int) -> None:
     if process_count < 1 or not 0 <= process_index < process_count:
         raise ValueError(f"process_index is {process_index} of process_count {process_count}, expected 0 to count - 1")
     if batch_size < 1 or batch_size % process_count:
@@ -129,8 +134,6 @@ def _check_batch(batch_size: int, process_index: int, process_count: int, worker
             f"batch_size is {batch_size}, expected a positive multiple of the {process_count} processes; "
             f"the nearest is {nearest}"
         )
-    if workers < 0:
-        raise ValueError(f"workers is {workers}, expected 0 (threads of this process) or more")
 
 
 def _position(index: int, _: int) -> int:
@@ -248,7 +251,7 @@ def _read(source: ImageSource, positions: Any, reader: Any, workers: int, max_co
         )
     else:
         # Small images take more Python than decoding, and threads that wait for each other's Python only cost time.
-        threads = min(os.cpu_count() or 1, 8) if reader.crop.size >= 128 else 1
+        threads = min(available_cores(), 8) if reader.crop.size >= SMALL else 1
         dataset = batches.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 1))
     iterator = iter(dataset)
     corrupt: set[int] = set()

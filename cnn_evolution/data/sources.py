@@ -55,6 +55,11 @@ class ImageSource:
         identity = [self.name, self.split, self.class_names, self.records.identity]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether the records say that they are, so that other processes can read them without a copy in memory."""
+        return getattr(self.records, "on_disk", False)
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -184,7 +189,7 @@ class _Changed:
         return len(self.records)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("path", "relative_path"):  # which only some records have
+        if name in ("path", "relative_path", "on_disk"):  # which only some records have
             return getattr(self.records, name)
         raise AttributeError(name)
 

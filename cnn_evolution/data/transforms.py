@@ -180,18 +180,20 @@ def resample(image: ImageArray, region: Region, out: ImageArray) -> None:
     rows, columns = image.shape[:2]
     top, left = max(region.top, 0.0), max(region.left, 0.0)  # rounding may have put a border just outside
     bottom, right = min(region.top + region.height, rows), min(region.left + region.width, columns)
-    # Pillow copies what it is given, so it is given no more than the region.
-    y, x = int(top), int(left)
-    part = Image.fromarray(image[y : math.ceil(bottom), x : math.ceil(right)])
+    # Pillow copies what it is given, so it is given no more than the region: so many pixels of every row.
+    y, x, end, width = int(top), int(left), math.ceil(bottom), math.ceil(right) - int(left)
+    data = np.ascontiguousarray(image[y:end]).reshape(-1)[3 * x :]
+    part = Image.frombytes("RGB", (width, end - y), data, "raw", "RGB", 3 * columns)
     box = (left - x, top - y, right - x, bottom - y)
-    resized = np.asarray(part.resize(out.shape[:2], Image.Resampling.BILINEAR, box=box))
-    out[:] = resized[:, ::-1] if region.flip else resized
+    resized = part.resize(out.shape[:2], Image.Resampling.BILINEAR, box=box)
+    out[:] = np.asarray(resized.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if region.flip else resized)
 
 
 def read_crop(data: Encoded, crop: TrainingCrop, rng: np.random.Generator, out: ImageArray) -> None:
     """Decodes an image, crops it at random and writes the crop into `out` (size, size, 3).
 
-    A JPEG file is decoded at a fraction of its size only where the crop keeps at least `size` pixels a side.
+    A JPEG file is decoded down to the crop's last row, and at a fraction of its size only where the crop keeps at least
+    `size` pixels a side.
 
     Raises:
         CorruptImageError: not an image file, or a damaged one. What `out` then holds is undefined.
@@ -201,7 +203,7 @@ def read_crop(data: Encoded, crop: TrainingCrop, rng: np.random.Generator, out: 
         region = crop.region(height, width, rng)
         min_height = math.ceil(height * min(1.0, crop.size / region.height))
         min_width = math.ceil(width * min(1.0, crop.size / region.width))
-        image = decode_jpeg(data, min_height, min_width)
+        image = decode_jpeg(data, shape, min_height, min_width, rows=math.ceil(region.top + region.height))
         if image is not None:
             resample(image, _scaled(region, image.shape[0] / height, image.shape[1] / width), out)
             return

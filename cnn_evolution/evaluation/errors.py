@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array, lax
 from numpy.typing import NDArray
 
-from cnn_evolution.data import ImageSource, evaluation_batches, present
+from cnn_evolution.data import ImageSource, Workers, evaluation_batches, present
 from cnn_evolution.evaluation.classifier import Classifier, Prediction
 from cnn_evolution.parallel import AXIS, map_count, map_prediction, replicated, shared, split_over_devices, whole_batch
 from cnn_evolution.pixels import Pixels, normalise
@@ -93,7 +93,7 @@ def evaluate_errors(
     source: ImageSource,
     *,
     batch_size: int,
-    workers: int = 0,
+    workers: Workers = "auto",
     max_corrupt: int = 0,
     answered: Answered | None = None,
 ) -> ErrorCounts:
@@ -106,7 +106,7 @@ def evaluate_errors(
       classifiers: One, or several.
       source: What they are shown; its labels are theirs.
       batch_size: Images per step over all devices of all hosts, rounded up to a multiple of the devices.
-      workers: Processes that decode images; 0 decodes in threads of this process.
+      workers: Processes that decode images; 0 decodes in threads of this process, "auto" chooses by its cores.
       max_corrupt: Images that may be left out because they cannot be read.
       answered: Gets each image's answer.
 

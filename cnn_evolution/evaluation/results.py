@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnn_evolution.data import ImageSource
+from cnn_evolution.data import ImageSource, Workers
 from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.errors import Answered, ErrorCounts, evaluate_errors
 from cnn_evolution.jsonl import append_line, read_lines
@@ -52,7 +52,7 @@ def measure(
     config: Mapping[str, Any],
     *,
     batch_size: int,
-    workers: int = 0,
+    workers: Workers = "auto",
     max_corrupt: int = 0,
     answered: Answered | None = None,
 ) -> Result:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from cnn_evolution.data import ImageSource, first_difference
+from cnn_evolution.data import ImageSource, Workers, first_difference
 from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.errors import Answered
 from cnn_evolution.evaluation.results import Result, measure
@@ -82,7 +82,7 @@ def evaluate_runs(
     split: str | None = None,
     which: Which = None,
     batch_size: int | None = None,
-    workers: int = 0,
+    workers: Workers = "auto",
     max_corrupt: int = 0,
     data_dir: Path | None = None,
     answered: Answered | None = None,
@@ -97,7 +97,7 @@ def evaluate_runs(
       split: None for the evaluation split of the first run's recipe.
       which: The step of the checkpoint, in every run; None for the newest, "best" for that with the lowest top-1 error.
       batch_size: Images per step over all devices; None for that of the first run's recipe.
-      workers: Processes that decode images; 0 decodes in threads of this process.
+      workers: Processes that decode images; 0 decodes in threads of this process, "auto" chooses by its cores.
       max_corrupt: Images that may be left out because they cannot be read.
       data_dir: Where prepared data sets lie; None for the default place.
       answered: Gets each image's answer.

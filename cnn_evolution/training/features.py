@@ -16,7 +16,7 @@ from flax.errors import FlaxError
 from jax import Array
 from numpy.typing import NDArray
 
-from cnn_evolution.data import ImageSource, evaluation_batches, present
+from cnn_evolution.data import ImageSource, Workers, evaluation_batches, present
 from cnn_evolution.evaluation.results import library_versions
 from cnn_evolution.files import replacing
 from cnn_evolution.parallel import map_prediction, shared, split_over_devices, whole_batch
@@ -99,7 +99,7 @@ def features_identity(network: Pretrained, source: ImageSource, max_corrupt: int
 
 
 def compute_features(
-    network: Pretrained, source: ImageSource, *, batch_size: int, workers: int = 0, max_corrupt: int = 0
+    network: Pretrained, source: ImageSource, *, batch_size: int, workers: Workers = "auto", max_corrupt: int = 0
 ) -> Features:
     """Features of every image of a split, each once, by its network's crop for evaluation.
 
@@ -107,7 +107,7 @@ def compute_features(
       network: As `headless` gives it.
       source: The split.
       batch_size: Images per step over all devices, rounded up to a multiple of their number.
-      workers: Processes that decode images; 0 decodes in threads of this process.
+      workers: Processes that decode images; 0 decodes in threads of this process, "auto" chooses by its cores.
       max_corrupt: Images that may be left out because they cannot be read.
 
     Raises:
@@ -144,7 +144,13 @@ def _extractor(model: nn.Module, pixels: Pixels) -> Callable[[Any, Any, Any], An
 
 
 def stored_features(
-    path: Path, network: Pretrained, source: ImageSource, *, batch_size: int, workers: int = 0, max_corrupt: int = 0
+    path: Path,
+    network: Pretrained,
+    source: ImageSource,
+    *,
+    batch_size: int,
+    workers: Workers = "auto",
+    max_corrupt: int = 0,
 ) -> Features:
     """The features in a file if they are of this network and these images; else they are computed and stored there.
 

@@ -5,6 +5,7 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -91,7 +92,7 @@ def _existing(directory: Path) -> Path:
 
 def _read_first_batches(task: Task, options: RunOptions, start: int) -> None:
     """Raises what the reader finds wrong."""
-    share = {"workers": options.workers, "max_corrupt": options.max_corrupt}
+    share: dict[str, Any] = {"workers": options.workers, "max_corrupt": options.max_corrupt}
     size = task.batch_size
     streams = (
         train_batches(

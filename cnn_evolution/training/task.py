@@ -9,7 +9,7 @@ import jax
 import optax
 from jax import Array
 
-from cnn_evolution.data import CenterCrop, ImageOperation, ImageSource, TrainingCrop, first_difference
+from cnn_evolution.data import CenterCrop, ImageOperation, ImageSource, TrainingCrop, Workers, first_difference
 from cnn_evolution.evaluation.classifier import Prediction
 from cnn_evolution.parallel import AXIS
 from cnn_evolution.pixels import NORMALISATIONS, Pixels
@@ -139,7 +139,7 @@ class RunOptions:
     """How a run is done; nothing here changes its outcome.
 
     Attributes:
-      workers: Processes that decode images; 0 decodes in threads of this process.
+      workers: Processes that decode images; 0 decodes in threads of this process, "auto" chooses by its cores.
       log_every: Steps between two lines of metrics.
       checkpoint_every: Epochs between two checkpoints; there is one at every evaluation and at the end too. The newest
         two are kept, and the best in top-1 error of those that were evaluated.
@@ -149,7 +149,7 @@ class RunOptions:
       on_metrics: Called in every process with the step and its metrics, whenever a line of metrics is written.
     """
 
-    workers: int = 0
+    workers: Workers = "auto"
     log_every: int = 50
     checkpoint_every: float = 1.0
     evaluate_every: float = 0.0

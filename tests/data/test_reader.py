@@ -126,8 +126,9 @@ def test_worker_processes_change_nothing(mini):
 def test_many_threads_change_nothing(imagenet_dir):
     """Large crops are decoded by several threads."""
     source = open_source("imagenet2012", "train", data_dir=imagenet_dir)
-    batches = take(train_batches(source, batch_size=6, crop=InceptionCrop(128), seed=0), 8)
-    again = take(train_batches(source, batch_size=6, crop=InceptionCrop(128), seed=0, start=4), 4)
+    arguments = {"batch_size": 6, "crop": InceptionCrop(128), "seed": 0, "workers": 0}
+    batches = take(train_batches(source, **arguments), 8)
+    again = take(train_batches(source, **arguments, start=4), 4)
     assert_same(again, batches[4:])
     assert all((batch["label"] >= 0).all() for batch in batches)
 
@@ -255,7 +256,7 @@ def alive(pid):
         ),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"process_index": 2, "process_count": 2}, "process_index is 2"),
-        ({"workers": -1}, "workers is -1"),
+        ({"workers": -1}, "workers is -1, expected 'auto'"),
         ({"seed": -1}, "seed is -1"),
         ({"start": -1}, "start is -1"),
     ],
