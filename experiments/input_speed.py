@@ -159,19 +159,27 @@ def torchvision(folder: Path, arguments: Arguments) -> Iterator[Any]:
 
 
 def write_images(folder: Path, count: int) -> None:
-    """JPEG files of ImageNet's size, 100 KB at 500 x 375 to 400 pixels, in two classes: coarse and fine noise."""
-    for label in ("0", "1"):
-        (folder / label).mkdir(parents=True)
+    """JPEG files of ImageNet's size, 100 KB at 500 x 375 to 400 pixels, in two classes."""
     for index in range(count):
-        rng = np.random.default_rng(index)
-        width, height = 500, int(rng.integers(375, 401))
-        coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize(
-            (width, height), Image.Resampling.BICUBIC
-        )
-        fine = rng.integers(-28, 29, (height, width, 1))
-        file = io.BytesIO()
-        Image.fromarray(np.clip(np.asarray(coarse) + fine, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
-        (folder / str(index % 2) / f"{index}.jpg").write_bytes(file.getvalue())
+        path = folder / str(index % 2) / f"{index}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(stand_in(index, 375 + index % 26))
+
+
+def stand_in(seed: int, height: int, noise: int = 28) -> bytes:
+    """A JPEG file, 500 pixels wide, that is as hard to decode as a photograph of its bytes: smooth colours and noise.
+
+    Args:
+      seed: Of the colours and the noise.
+      height: In pixels.
+      noise: The most that it changes a pixel, of 255; it decides the file's size.
+    """
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((500, height), Image.Resampling.BICUBIC)
+    fine = rng.integers(-noise, noise + 1, (height, 500, 1))
+    file = io.BytesIO()
+    Image.fromarray(np.clip(np.asarray(coarse) + fine, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
 
 
 if __name__ == "__main__":

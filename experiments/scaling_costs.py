@@ -1,20 +1,18 @@
 """What reading images and saving checkpoints cost on this machine."""
 
-import io
-import itertools
 import tempfile
 import time
 from pathlib import Path
 
 import jax
 import numpy as np
-from PIL import Image
 
 from cnn_evolution.data import InceptionCrop, open_source, train_batches
 from cnn_evolution.training.checkpoint import open_checkpoints
 from cnn_evolution.training.state import TrainState
+from experiments.input_speed import stand_in
 
-SIDES = (500, 375)  # pixels, the commonest of ImageNet
+HEIGHT = 375  # pixels; 500 x 375 are the commonest sides of ImageNet's images
 BATCH = 64
 
 
@@ -23,11 +21,12 @@ def images_per_core_second(image_bytes: float, seconds: float = 5.0) -> float:
 
     Counts the processor time of all threads, so that what else runs on the machine does not matter.
     """
+    noise = next(noise for noise in range(1, 128) if len(stand_in(0, HEIGHT, noise)) >= image_bytes)
     with tempfile.TemporaryDirectory() as folder:
         for index in range(BATCH):
-            path = Path(folder, "train", f"class{index % 2}", f"{index}.jpg")
+            path = Path(folder, "train", "class", f"{index}.jpg")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_photograph(index, image_bytes))
+            path.write_bytes(stand_in(index, HEIGHT, noise))
         source = open_source("imagefolder", "train", data_dir=folder)
         batches = train_batches(source, batch_size=BATCH, crop=InceptionCrop(224), seed=0)
         next(batches)
@@ -38,20 +37,6 @@ def images_per_core_second(image_bytes: float, seconds: float = 5.0) -> float:
         rate = images / (time.process_time() - processor)
         batches.close()
         return rate
-
-
-def _photograph(seed: int, image_bytes: float) -> bytes:
-    """A JPEG file: smooth colours with as much fine grain as its size asks for."""
-    rng = np.random.default_rng(seed)
-    colours = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize(SIDES, Image.Resampling.BICUBIC)
-    grain = rng.normal(size=(*reversed(SIDES), 1))
-    for strength in itertools.count(1.0, 2.0):
-        file = io.BytesIO()
-        noisy = np.clip(np.asarray(colours) + strength * grain, 0, 255).astype(np.uint8)
-        Image.fromarray(noisy).save(file, "JPEG", quality=90)
-        if file.tell() >= image_bytes or strength > 100:
-            return file.getvalue()
-    raise AssertionError
 
 
 def checkpoint_bytes_per_second(template: TrainState, saves: int = 3) -> float:

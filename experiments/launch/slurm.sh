@@ -25,9 +25,6 @@ set -euo pipefail
 # The environment that has the package; without VENV that of the shell in which the job was submitted.
 if [ -n "${VENV:-}" ]; then source "$VENV/bin/activate"; fi
 
-# As many decode workers for each process as it has cores.
-if [[ " $* " != *" --workers"* ]]; then set -- "$@" --workers "${SLURM_CPUS_PER_TASK:-1}"; fi
-
 # A process that failed would make --kill-on-bad-exit end the others with SIGTERM, which looks like the end of the time;
 # JAX ends them without. srun gives the highest exit code, and does not take over the job's --cpus-per-task.
 code=0

@@ -47,7 +47,7 @@ def launched(script, *arguments, **variables):
 def slurm(*arguments, tasks=2, nodes=1, **variables):
     """The same of `slurm.sh` in a job of so many processes and nodes."""
     job = {"SLURM_JOB_ID": "7001", "SLURM_NTASKS": str(tasks), "SLURM_JOB_NUM_NODES": str(nodes)}
-    return launched("slurm.sh", *arguments, **job, SLURM_CPUS_PER_TASK="0", **variables)
+    return launched("slurm.sh", *arguments, **job, SLURM_CPUS_PER_TASK="1", **variables)
 
 
 def check_finished(run_dir, output):
@@ -108,7 +108,7 @@ def job_set(run_dir):
     assert not replaced, "the coordinator is the first pod, by the name that the headless service gives it"
     assert job["completionMode"] == "Indexed" and job["completions"] == job["parallelism"]
     return [
-        ([*container["command"], *words, *RUN[1:], "--workers", "0"], {"JOB_COMPLETION_INDEX": str(index)})
+        ([*container["command"], *words, *RUN[1:]], {"JOB_COMPLETION_INDEX": str(index)})
         for index in range(job["completions"])
     ]
 
