@@ -11,6 +11,7 @@ from cnn_evolution.data import ImageSource, Workers, first_difference
 from cnn_evolution.evaluation.classifier import Classifier
 from cnn_evolution.evaluation.errors import Answered
 from cnn_evolution.evaluation.results import Result, measure
+from cnn_evolution.parallel import decided_by_first
 from cnn_evolution.pretrained import Pretrained
 from cnn_evolution.recipes.build import build, independent, open_split, recipe_of, restored
 from cnn_evolution.recipes.config import Recipe
@@ -31,7 +32,8 @@ def train(recipe: Recipe, run_dir: Path, options: RunOptions | None = None, *, d
 
 def task_of(recipe: Recipe, run_dir: Path, *, data_dir: Path | None = None) -> Task:
     """The task of a recipe, with the weights that it starts from unless the run has begun; see `build`."""
-    return build(independent(recipe), data_dir=data_dir, load=not steps_of(run_dir / "checkpoints"))
+    begun = decided_by_first(lambda: bool(steps_of(run_dir / "checkpoints")))
+    return build(independent(recipe), data_dir=data_dir, load=not begun)
 
 
 def load_run(

@@ -235,13 +235,13 @@ def load_saved(directory: Path, template: Any, step: int | None = None) -> Saved
       FileNotFoundError: The directory holds no checkpoint, or none of that step.
       ValueError, OSError: As `read_newest`; or the checkpoint of that step is damaged.
     """
-    kept = steps_of(directory)
+    kept = decided_by_first(lambda: steps_of(directory))
     if not kept:
         raise FileNotFoundError(f"there is no checkpoint in {directory}; train the run first")
     if step is not None and step not in kept:
         have = ", ".join(map(str, kept))
         raise FileNotFoundError(f"there is no checkpoint of step {step} in {directory}; it has those of {have}")
-    saved = read_newest(directory, template) if step is None else _read(directory, step, template)
+    saved = read_newest(directory, template) if step is None else _read_alike(directory, step, template)
     if saved is None:
         raise OSError(f"the checkpoint of step {step} in {directory} is damaged; there are also those of {kept}")
     return saved

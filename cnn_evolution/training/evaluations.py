@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cnn_evolution.evaluation.results import Result, read_results
+from cnn_evolution.parallel import decided_by_first
 from cnn_evolution.training.checkpoint import steps_of
 
 Which = int | Literal["best"] | None
@@ -35,6 +36,6 @@ def chosen_step(which: Which, run_dir: Path, run: Mapping[str, Any]) -> int | No
     """
     if which != "best":
         return which
-    if not (best := best_steps(run_dir, run)):
+    if not (best := decided_by_first(lambda: best_steps(run_dir, run))):
         raise FileNotFoundError(f"no checkpoint in {run_dir} was evaluated, so there is no best; choose a step")
     return best[0]

@@ -334,10 +334,8 @@ def _train(
         awaited = writer.awaited(map(split_over_devices, batches))
         try:
             for step, batch in zip(range(start + 1, task.steps + 1), awaited, strict=False):  # batches never end
-                if step == options.profile:
-                    jax.block_until_ready(state)
-                    with traced(run.directory / "profile", active=first):
-                        state, metrics = jax.block_until_ready(mapped(state, batch, constants))
+                if first and step == options.profile:  # processes of one host would write over one another's traces
+                    state, metrics = traced(run.directory / "profile", mapped, state, batch, constants)
                 else:
                     state, metrics = mapped(state, batch, constants)
                 # The devices start on this step while the last one's end is awaited, but never run further ahead.

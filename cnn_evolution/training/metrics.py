@@ -1,11 +1,10 @@
 """Where a run writes what happens: machine-readable lines, TensorBoard, and the terminal."""
 
-import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 from rich.console import Console
@@ -30,14 +29,11 @@ def peak_memory() -> dict[str, int]:
     return {"device_bytes": stats["peak_bytes_in_use"]} if "peak_bytes_in_use" in stats else {}
 
 
-@contextlib.contextmanager
-def traced(directory: Path, *, active: bool) -> Iterator[None]:
-    """Writes a trace of what is computed meanwhile, for XProf (`*.xplane.pb`) and Perfetto (`perfetto_trace.json.gz`).
-
-    Where it is not active, it does nothing: processes of one host would write over one another's.
-    """
-    with jax.profiler.trace(str(directory), create_perfetto_trace=True) if active else contextlib.nullcontext():
-        yield
+def traced(directory: Path, function: Callable[..., T], *arguments: Any) -> T:
+    """What a function computes, and a trace of it for XProf (`*.xplane.pb`) and Perfetto (`perfetto_trace.json.gz`)."""
+    jax.block_until_ready(arguments)
+    with jax.profiler.trace(str(directory), create_perfetto_trace=True):
+        return jax.block_until_ready(function(*arguments))
 
 
 class MetricsWriter:
