@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -81,6 +82,7 @@ def test_cores_are_those_of_affinity_quota_and_share(monkeypatch, tmp_path, quot
 
 
 UNGUARDED = """
+from pathlib import Path
 from types import SimpleNamespace
 from cnn_evolution.data import ImageSource, workers
 
@@ -106,4 +108,6 @@ def test_a_script_gets_processes_only_for_what_stands_under_its_guard(tmp_path):
 
 
 def run(*command):
-    return subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, check=True).stdout
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, *map(str, command)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cnn_evolution as ce
+from tests.tiers import exhaustive
 
 
 def drawn(model, size):
@@ -22,7 +23,7 @@ def drawn(model, size):
         ("vgg11", "torchvision", "fc6", "classifier.0.weight"),
     ],
 )
-@pytest.mark.parametrize("width", [0.25, 1.5])
+@pytest.mark.parametrize("width", [0.25, pytest.param(1.5, marks=exhaustive)])
 def test_a_layer_after_a_flattened_map_of_any_width_sees_the_channels_first_in_torch(name, source, layer, key, width):
     size = ce.model_info(name).input_size
     model = ce.create_model(name, width=width)
