@@ -41,6 +41,27 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+@contextlib.contextmanager
+def only_one(lock: Path, does: str) -> Iterator[None]:
+    """Holds a lock until the block ends, or the process; its directory is made if need be.
+
+    Args:
+      lock: A file.
+      does: What the process that holds it does in its directory, in words.
+
+    Raises:
+      OSError: Another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout as error:
+        raise OSError(f"another process {does} in {lock.parent}; wait for it, or choose another directory") from error
+
+
 def table_rows(package: str, name: str) -> list[dict[str, str]]:
     """The rows of a CSV file within a package, by the heads of their columns."""
     text = resources.files(package).joinpath(name).read_text(encoding="utf-8")

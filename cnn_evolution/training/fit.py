@@ -10,13 +10,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from filelock import FileLock, Timeout
 
 from cnn_evolution.data import check_operations, train_batches
 from cnn_evolution.evaluation.classifier import Classifier, Logits
 from cnn_evolution.evaluation.errors import predictor
 from cnn_evolution.evaluation.results import Result, append_result, measure, summary
-from cnn_evolution.files import write_whole
+from cnn_evolution.files import only_one, write_whole
 from cnn_evolution.jsonl import append_line, read_lines
 from cnn_evolution.parallel import (
     decided_by_first,
@@ -153,19 +152,13 @@ def _peers_in_words() -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def only_one_trains(directory: Path) -> Iterator[None]:
-    """Makes the directory if need be, and holds a lock in it that ends with the process.
+def only_one_trains(directory: Path) -> contextlib.AbstractContextManager[None]:
+    """Makes the directory if need be, and holds a lock in it.
 
     Raises:
-      OSError: Another process holds it.
+      OSError: When it is entered: another process holds it.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(directory / "training.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise OSError(f"another process trains in {directory}; wait for it, or choose another directory") from error
+    return only_one(directory / "training.lock", "trains")
 
 
 def evaluate(task: Task, run_dir: Path | str, options: RunOptions | None = None, which: Which = None) -> Result:

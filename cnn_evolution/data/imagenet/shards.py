@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from cnn_evolution.data.imagenet.reports import Reporter
-from cnn_evolution.files import replacing
+from cnn_evolution.files import only_one, replacing
 from cnn_evolution.jsonl import append_line, read_lines
 from cnn_evolution.needed import needed_for
 
@@ -145,16 +143,10 @@ def too_little_room(directory: Path, needed: int) -> list[str]:
     return [f"{directory} has room for {free:,} bytes, expected {needed:,}"] if free < needed else []
 
 
-@contextlib.contextmanager
-def alone(directory: Path) -> Iterator[None]:
+def alone(directory: Path) -> contextlib.AbstractContextManager[None]:
     """Keeps other processes from writing to a directory, which is made.
 
     Raises:
-        OSError: One does.
+        OSError: When it is entered: one does.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(directory / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise OSError(f"another process writes to {directory}; wait for it, or end it") from error
+    return only_one(directory / ".lock", "writes")
