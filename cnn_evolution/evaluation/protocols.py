@@ -76,7 +76,13 @@ THREE_SQUARES = Squares("3 squares", (0, 0.5, 1), views=True)
 
 
 def grid(n: int) -> Places:
-    """An even grid of n x n places from edge to edge, by rows; n is at least 2."""
+    """An even grid of n x n places from edge to edge, by rows.
+
+    Raises:
+      ValueError: n is less than 2, and both edges are not reached.
+    """
+    if n < 2:
+        raise ValueError(f"n is {n}, expected at least 2, which reach both edges")
     steps = [i / (n - 1) for i in range(n)]
     return Places(f"{n} x {n} grid", tuple(itertools.product(steps, steps)))
 

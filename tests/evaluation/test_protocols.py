@@ -208,6 +208,7 @@ def test_what_differs_has_other_words():
         (lambda: ten_crop(0), "size is 0, expected 1 to 256"),
         (lambda: vgg_multi_crop(()), r"scales are \(\), expected at least one"),
         (lambda: vgg_multi_crop((256, 384, 256)), r"scales are \(256, 384, 256\), expected .* none twice"),
+        (lambda: grid(1), "n is 1, expected at least 2"),
         (lambda: ten_crop().boxes(0, 40), "the image is 0 x 40 pixels, expected at least 1 x 1"),
         (lambda: ten_crop().views(photo(9, 9).convert("L")), "the image's mode is L, expected RGB"),
     ],
