@@ -17,6 +17,8 @@ from PIL import Image
 
 from cnn_evolution.data.decoding import Encoded, ImageArray, decode_jpeg, jpeg_size, open_pillow
 
+Interpolation = Literal["bilinear", "bicubic"]
+
 
 class Region(NamedTuple):
     """A rectangle of an image, in pixels (fractions allowed), to be mirrored if `flip`."""
@@ -150,7 +152,7 @@ class CenterCrop:
 
     size: int
     resize: int = 256
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
         _check_sizes("resize", self.resize, self.size)
@@ -165,14 +167,23 @@ class CenterCrop:
 
     def __call__(self, image: Image.Image) -> ImageArray:
         """The crop (size, size, 3) of a Pillow image in mode RGB."""
-        width, height = image.size
-        short, long = min(width, height), max(width, height)
-        longer = int(self.resize * long / short)  # torchvision truncates
-        new = (self.resize, longer) if width <= height else (longer, self.resize)
-        if new != image.size:
-            image = image.resize(new, Image.Resampling[self.interpolation.upper()])
-        left, top = round((new[0] - self.size) / 2.0), round((new[1] - self.size) / 2.0)
+        image = resize_short(image, self.resize, self.interpolation)
+        left, top = (round((side - self.size) / 2.0) for side in image.size)
         return np.asarray(image.crop((left, top, left + self.size, top + self.size)))
+
+
+def resized_shape(height: int, width: int, short: int) -> tuple[int, int]:
+    """(height, width) of an image whose short side is resized to `short`; torchvision rounds the long one down."""
+    longer = int(short * max(height, width) / min(height, width))
+    return (longer, short) if width <= height else (short, longer)
+
+
+def resize_short(image: Image.Image, short: int, interpolation: Interpolation = "bilinear") -> Image.Image:
+    """A Pillow image whose short side is resized to `short` pixels, antialiased; the image itself if it is already."""
+    height, width = resized_shape(image.height, image.width, short)
+    if (width, height) == image.size:
+        return image
+    return image.resize((width, height), Image.Resampling[interpolation.upper()])
 
 
 def resample(image: ImageArray, region: Region, out: ImageArray) -> None:

@@ -21,7 +21,7 @@ class PublishedError:
       name: The network's name in the catalogue.
       top1_error: In percent; None where only the other is published.
       top5_error: Likewise.
-      protocol: "1 crop" (central), "10 crops", or in words.
+      protocol: "1 crop" (central), "10 crops", "144 crops", "150 crops", or in words.
       input_size: Side of the crop in pixels, or of the image's short side where it is evaluated whole.
       source: Where the values are stated.
     """

@@ -165,6 +165,7 @@ def test_runs_say_what_they_see_in_photographs(smoke, tmp_path, run_here):
         "classify",
         "classify_speed",
         "linear_probe",
+        "protocols",
         "scaling",
     ],
 )
