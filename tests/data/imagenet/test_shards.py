@@ -85,7 +85,7 @@ def test_what_was_begun_from_something_else_is_refused(tmp_path):
 
 
 def test_one_process_writes_to_a_directory(tmp_path):
-    with alone(tmp_path / "new"), pytest.raises(OSError, match="another process writes to"), alone(tmp_path / "new"):
+    with alone(tmp_path / "new"), pytest.raises(OSError, match="another process writes in"), alone(tmp_path / "new"):
         pass
 
 
