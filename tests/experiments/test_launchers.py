@@ -60,7 +60,8 @@ def check_finished(run_dir, output):
 def test_slurm_stops_at_its_limit_queues_itself_again_and_continues(tmp_path):
     run, told = tmp_path / "run", tmp_path / "told"
     begin = (*RUN, "--run-dir", run)
-    output, code = slurm(*begin, STAND_IN_LIMIT=str(run / "metrics.jsonl"), STAND_IN_TOLD=str(told), nodes=2)
+    # Before the first step, which leaves JAX the time that it takes to notice.
+    output, code = slurm(*begin, STAND_IN_LIMIT=str(run / "config.json"), STAND_IN_TOLD=str(told), nodes=2)
     assert code == 143, output
     assert "2 host(s), 2 process(es), 4 device(s) (cpu)" in output
     assert told.read_text() == "requeue 7001\n"

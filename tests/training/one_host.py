@@ -63,8 +63,8 @@ def task(seed: int) -> Task:
 
 
 def at_step(event: Event, step: int, metrics: object) -> None:
-    if event.what:
-        time.sleep(0.2)  # so that a signal finds the run going on
+    if event.what in ("SIGTERM", "SIGINT"):
+        time.sleep(0.5)  # so that JAX notices while the run is going on; the other process waits in a step
     if step == event.step:
         if event.what == "error":
             raise ValueError("an error of one process")
@@ -83,7 +83,7 @@ def main() -> None:
     if processes != "1":
         parallel.join(f"127.0.0.1:{port}", int(processes), int(process))
     what, whose, step = told[0].split() if told else ("", "", 0)
-    event = Event(what, int(step)) if whose == process else Event("another's" if told else "")
+    event = Event(what, int(step)) if whose == process else Event()
 
     checkpoint._read = functools.partial(read, event, checkpoint._read)
     one, run_dir = task(event.step if event.what == "seed" else 0), Path(directory)
