@@ -62,10 +62,12 @@ def task(seed: int) -> Task:
     )
 
 
-def at_step(event: Event, step: int, metrics: object) -> None:
+def at_step(event: Event, run_dir: Path, step: int, metrics: object) -> None:
     if event.what in ("SIGTERM", "SIGINT"):
         time.sleep(0.5)  # so that JAX notices while the run is going on; the other process waits in a step
     if step == event.step:
+        while event.what == "SIGKILL" and not checkpoint.steps_of(run_dir / "checkpoints"):
+            time.sleep(0.05)  # the one before is being written meanwhile
         if event.what == "error":
             raise ValueError("an error of one process")
         if event.what.startswith("SIG"):
@@ -88,7 +90,8 @@ def main() -> None:
     checkpoint._read = functools.partial(read, event, checkpoint._read)
     one, run_dir = task(event.step if event.what == "seed" else 0), Path(directory)
     every = 4 * one.batch_size / len(one.train)  # four steps, in epochs
-    fit(one, run_dir, RunOptions(log_every=1, checkpoint_every=every, on_metrics=functools.partial(at_step, event)))
+    look_on = functools.partial(at_step, event, run_dir)
+    fit(one, run_dir, RunOptions(log_every=1, checkpoint_every=every, on_metrics=look_on))
     answers: dict[str, Answer] = {}
     classifier = as_classifier(one, load(one, run_dir, identity(one)), {})
     evaluate_errors([classifier], one.evaluation, batch_size=one.batch_size, answered=collecting(answers))
