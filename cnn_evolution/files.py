@@ -41,6 +41,11 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def existing(directory: Path) -> Path:
+    """The directory, or the nearest one above it that is there."""
+    return next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
+
+
 @contextlib.contextmanager
 def only_one(lock: Path, does: str) -> Iterator[None]:
     """Holds a lock until the block ends, or the process; its directory is made if need be.

@@ -4,12 +4,13 @@ State goes in and comes out replicated without a device axis, so the same arrays
 hosts; batches are split along their first axis. `jax.shard_map` could replace `jax.pmap` here and nowhere else.
 """
 
+import contextlib
 import functools
 import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar, cast
 
 import jax
@@ -183,6 +184,21 @@ def _sent_by_first(value: Any) -> Any:
     text = np.frombuffer(json.dumps(value).encode(), np.uint8)
     length = int(multihost_utils.broadcast_one_to_all(np.array(len(text))))
     return json.loads(bytes(np.asarray(multihost_utils.broadcast_one_to_all(np.resize(text, length)))))
+
+
+@contextlib.contextmanager
+def peers_in_words() -> Iterator[None]:
+    """Makes an OSError of what a computation of several processes raises, which is hardly ever of its own making."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        raise ConnectionError(
+            f"process {jax.process_index()} of {jax.process_count()} cannot go on, most likely since another has "
+            f"ended, whose output says why; the same command on all of them continues from the last checkpoint: "
+            f"{str(error).partition(chr(10))[0]}"
+        ) from error
 
 
 def leave(code: int, *, alone: bool) -> NoReturn:

@@ -1,5 +1,6 @@
-"""Runs that tests of several files read."""
+"""Runs that tests of several files read, and the port over which the processes of one meet."""
 
+import socket
 from pathlib import Path
 
 from cnn_evolution.recipes import DataConfig, ModelConfig, Recipe, train
@@ -15,3 +16,10 @@ def one_step(directory: Path) -> Path:
     )
     train(recipe, directory / "vgg11")
     return directory / "vgg11"
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from cnn_evolution.jsonl import append_line, read_lines
 from cnn_evolution.parallel import (
     decided_by_first,
     device_shares,
-    highest,
     map_step,
+    peers_in_words,
     replicated,
     split_over_devices,
     to_global,
@@ -39,8 +39,8 @@ from cnn_evolution.training.evaluations import Which, best_steps, chosen_step, e
 from cnn_evolution.training.identity import (
     FILE,
     as_json,
+    check_processes_agree,
     check_same,
-    differences,
     identity,
     read_identity,
     say_other_images,
@@ -88,7 +88,7 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
     run = Run(Path(run_dir), options or RunOptions(), identity(task))
     if run.options.profile > task.steps:
         raise ValueError(f"profile is {run.options.profile}, expected one of the run's steps, 1 to {task.steps}")
-    _check_processes_agree(run.config)
+    check_processes_agree(run.config)
     if (result := decided_by_first(lambda: _finished(task, run))) is not None:
         return Result(**result)
     mapped, (template, batch, constants) = check(task)
@@ -104,19 +104,8 @@ def fit(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> R
             changed = changed_by_devices(task, mapped, (template, batch, constants)) if before else []
             said = continuation(int(state.step), task.steps, before, changed)
         checkpoints = stack.enter_context(open_checkpoints(run.directory / "checkpoints", run.config))
-        with _peers_in_words():
+        with peers_in_words():
             return _train(task, mapped, state, constants, run, checkpoints, said)
-
-
-def _check_processes_agree(config: dict[str, Any]) -> None:
-    """Raises ValueError, in every process, unless all have the same task and the same images."""
-    lines = differences(config, decided_by_first(lambda: config))
-    if highest(len(lines)):
-        found = "; ".join(lines) or "another one says in what"
-        raise ValueError(
-            f"the processes of this run have different tasks or images; process {jax.process_index()} differs from the "
-            f"first in (its own against the first's): {found}"
-        )
 
 
 def _finished(task: Task, run: Run) -> dict[str, Any] | None:
@@ -135,21 +124,6 @@ def _begin(run: Run, stack: contextlib.ExitStack) -> None:
     """Takes possession of the directory for as long as the stack is open, and stores what the run is of."""
     stack.enter_context(only_one_trains(run.directory))
     write_whole(run.directory / FILE, as_json(run.config))
-
-
-@contextlib.contextmanager
-def _peers_in_words() -> Iterator[None]:
-    """Makes an OSError of what a computation of several processes raises, which is hardly ever of its own making."""
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
-            raise
-        raise ConnectionError(
-            f"process {jax.process_index()} of {jax.process_count()} cannot go on, most likely since another has "
-            f"ended, whose output says why; the same command on all of them continues from the last checkpoint: "
-            f"{str(error).partition(chr(10))[0]}"
-        ) from error
 
 
 def only_one_trains(directory: Path) -> contextlib.AbstractContextManager[None]:

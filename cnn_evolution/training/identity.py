@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from cnn_evolution.data import ImageSource, RecordedSource, first_difference
+from cnn_evolution.parallel import decided_by_first, highest
 from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.task import Task
 
@@ -115,6 +116,17 @@ def check_classes(ours: Sequence[str], theirs: Sequence[str], run_dir: Path) -> 
         raise ValueError(
             f"{run_dir} holds a run on other classes. They differ from label {label} on "
             f"(yours against that run's): {' against '.join(lists)}"
+        )
+
+
+def check_processes_agree(config: dict[str, Any]) -> None:
+    """Raises ValueError, in every process, unless all have the same task and the same images."""
+    lines = differences(config, decided_by_first(lambda: config))
+    if highest(len(lines)):
+        found = "; ".join(lines) or "another one says in what"
+        raise ValueError(
+            f"the processes of this run have different tasks or images; process {jax.process_index()} differs from the "
+            f"first in (its own against the first's): {found}"
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from cnn_evolution.data import evaluation_batches, train_batches
+from cnn_evolution.files import existing
 from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.evaluations import evaluations
 from cnn_evolution.training.fit import check, load
@@ -58,7 +59,7 @@ def plan(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> 
     mapped, (state, batch, constants) = check(task)
     steps = steps_of(run_dir / "checkpoints")
     start = int(load(task, run_dir, run).step) if steps else 0
-    place = _existing(run_dir)
+    place = existing(run_dir)
     try:
         tempfile.TemporaryFile(dir=place).close()  # which has no name, so nobody sees it
     except OSError as error:
@@ -83,11 +84,6 @@ def plan(task: Task, run_dir: Path | str, options: RunOptions | None = None) -> 
         between_bytes=memory.temp_size_in_bytes,
         free_bytes=free,
     )
-
-
-def _existing(directory: Path) -> Path:
-    """The directory, or the nearest one above it that is there."""
-    return next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
 
 
 def _read_first_batches(task: Task, options: RunOptions, start: int) -> None:

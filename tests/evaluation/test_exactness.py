@@ -2,10 +2,10 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 
+from tests.runs import free_port
 from tests.tiers import exhaustive
 
 BATCHES = (1, 7, 1000)
@@ -32,9 +32,7 @@ if __name__ == "__main__":
 
 def found(devices, processes):
     """What each process printed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     commands = [[sys.executable, "-c", SCRIPT, str(one), str(processes), port] for one in range(processes)]
     environment = {**os.environ, "XLA_FLAGS": flags}

@@ -5,7 +5,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,19 +14,13 @@ import yaml
 
 from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
-from tests.runs import one_step
+from tests.runs import free_port, one_step
 from tests.tiers import exhaustive
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / "experiments" / "launch"
 TINY = "--data.dataset mini_ilsvrc/tiny --data.size 40 --data.evaluation-resize 44 --model.width 0.0625 --batch-size 16"
 RUN = ("mini-alexnet", *TINY.split(), "--optimizer.learning-rate", "0.01", "--epochs", "0.24", "--log-every", "1")
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def environment(**variables):

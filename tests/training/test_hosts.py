@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from cnn_evolution.evaluation.results import read_results
 from cnn_evolution.jsonl import read_lines
 from cnn_evolution.training.checkpoint import steps_of
 from cnn_evolution.training.fit import only_one_trains
+from tests.runs import free_port
 from tests.tiers import exhaustive
 
 STEPS, INTERVAL = 10, 4  # of the task, and between its checkpoints
@@ -23,9 +23,7 @@ STEPS, INTERVAL = 10, 4  # of the task, and between its checkpoints
 
 def start(run_dir, *, devices=2, processes=2, float64=False, event=()):
     """The processes of a run (`one_host.py`), each with so many devices."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_ENABLE_X64": str(int(float64))}
     command = [sys.executable, "-m", "tests.training.one_host", str(run_dir)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_evolution.data.imagenet.reports import Reporter
-from cnn_evolution.files import only_one, replacing
+from cnn_evolution.files import existing, only_one, replacing
 from cnn_evolution.jsonl import append_line, read_lines
 from cnn_evolution.needed import needed_for
 
@@ -138,8 +138,7 @@ def _write(shard: Shard) -> int:
 
 def too_little_room(directory: Path, needed: int) -> list[str]:
     """A sentence if fewer bytes are free where a directory is or will be."""
-    place = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(existing(directory)).free
     return [f"{directory} has room for {free:,} bytes, expected {needed:,}"] if free < needed else []
 
 
